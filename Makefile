@@ -1,0 +1,63 @@
+# Two commands set everything up on a fresh machine: `make submission` and `make test`.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+IMAGES ?=
+OUT ?= out
+PRESET ?= embedded
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-20s %s\n", $$1, $$2}'
+
+# torch goes in alone and first: whatever is installed after it then keeps the build that is there.
+$(VENV)/torch:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/torch setup.cfg pyproject.toml constraints.txt
+	$(INSTALL) -e '.[test,check]'
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/installed ## create .venv with everything pinned in constraints.txt
+
+.PHONY: submission
+submission: install ## run the embedded ensemble over IMAGES=DIR (default: sample photos) into OUT=out
+	@$(BIN)/prompt-ensemble predict $(or $(IMAGES),$$($(BIN)/python -m prompt_ensemble.samples)) \
+		--preset $(PRESET) --out $(OUT) --on-bad-image prior
+	@cp $(OUT)/submission.csv submission.csv && echo "copied to submission.csv"
+
+.PHONY: test
+test: install ## the test suite (under 10 minutes on 2 cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+.PHONY: test-slow
+test-slow: install ## the tests that take longer
+	$(BIN)/python -m pytest -q -m slow
+
+.PHONY: check
+check: install ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: install ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: wheel
+wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default inside
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+.PHONY: clean
+clean: ## remove what the targets made, .venv excepted
+	rm -rf build dist out submission.csv *.egg-info .pytest_cache .mypy_cache .ruff_cache

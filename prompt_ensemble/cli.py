@@ -1,0 +1,75 @@
+"""The command line: a table of commands, each imported only when it is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from prompt_ensemble import __version__
+from prompt_ensemble.errors import PromptEnsembleError, nearest_name
+
+COMMANDS = {
+    "predict": "Look at images and write a checked submission.csv.",
+    "caption": "Say what is in images, with one captioner.",
+    "interrogate": "Turn images into prompts from phrases near to them.",
+    "blend": "Blend the members of finished runs with other weights.",
+    "check": "Find everything wrong with a submission.csv.",
+    "score": "Score a submission against the true prompts.",
+    "embed": "Turn texts into sentence embeddings.",
+    "bank": "Build and query banks of known prompts.",
+    "train": "Train a regressor.",
+    "weights": "List, verify and locate model weights.",
+    "doctor": "Say what this machine can run, and why not the rest.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, so that help never imports one."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, from the module of its name."""
+        if name not in COMMANDS:
+            context.fail(f"no command {name!r}; {nearest_name(name, list(COMMANDS))}")
+        command: click.Command = import_module(f"prompt_ensemble.commands.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands as it stands above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="prompt-ensemble")
+def group() -> None:
+    """Which prompt made this image? As text and as the embedding a competition asks for."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0 is success, 1 an error in one line, 2 wrong usage, 130 Ctrl-C."""
+    # No model may reach for a hub: weights are local files, and a typo must not become a download.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        result = group.main(args=arguments, prog_name="prompt-ensemble", standalone_mode=False)
+    except PromptEnsembleError as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; the same command continues where it was", err=True)
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

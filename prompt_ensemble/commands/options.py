@@ -1,0 +1,68 @@
+"""Options that several commands share, worded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+images = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+weights = click.option(
+    "--weights",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with model weights, searched first; repeatable.",
+)
+device = click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:N|mps",
+    help="Where models run.",
+)  # fmt: skip
+precision = click.option(
+    "--precision", default="auto", show_default=True,
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    help="How matrices are multiplied; auto is bf16 or fp16 on a GPU and fp32 on a CPU.",
+)  # fmt: skip
+workers = click.option(
+    "--workers", type=click.IntRange(min=1), help="Threads that read images [default: all cores]."
+)
+quiet = click.option("--quiet", is_flag=True, help="Show no progress.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+bad_images = click.option(
+    "--on-bad-image", default="fail", show_default=True, type=click.Choice(["fail", "prior"]),
+    help="Stop at unreadable images, or fill their rows with the preset's prior.",
+)  # fmt: skip
+
+
+def together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in the order given."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+running = together(weights, device, precision, workers, quiet)
+
+
+def read_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """``KEY=VALUE`` settings as a table; values are TOML, and plain words are texts."""
+    import tomllib
+
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
+        try:
+            settings[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = value
+    return settings

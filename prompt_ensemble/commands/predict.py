@@ -1,0 +1,103 @@
+"""``predict``: images in, a checked submission.csv out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prompt_ensemble.commands import options
+
+if TYPE_CHECKING:
+    from prompt_ensemble.pipeline import Prediction
+
+
+@click.command("predict")
+@options.images
+@click.option("--preset", default="embedded", show_default=True, help="An ensemble by name.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="An ensemble of your own.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the results; run the same command again to continue a stopped run.",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.Path(path_type=Path), help="sample_submission.csv whose order to follow."
+)
+@options.bad_images
+@options.running
+@options.as_json
+def command(
+    images: tuple[Path, ...],
+    preset: str,
+    config: Path | None,
+    out: Path,
+    sample: Path | None,
+    on_bad_image: str,
+    weights: tuple[Path, ...],
+    device: str,
+    precision: str,
+    workers: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Look at IMAGES (folders or files) and write OUT/submission.csv."""
+    from prompt_ensemble.outputs import write_outputs
+    from prompt_ensemble.pipeline import predict
+    from prompt_ensemble.progress import bar, silent
+
+    prediction = predict(
+        images,
+        out,
+        config=config or preset,
+        weights=weights,
+        device=device,
+        precision=precision,
+        on_bad_image=on_bad_image,
+        workers=workers,
+        progress=silent if quiet else bar,
+    )
+    write_outputs(prediction, out, sample)
+    check_written(out / "submission.csv", prediction, sample)
+    click.echo(as_record(prediction, out) if as_json else summary(prediction, out))
+
+
+def check_written(path: Path, prediction: Prediction, sample: Path | None) -> None:
+    """The file is read back and checked: what is reported as written is right."""
+    from prompt_ensemble.errors import BadSubmission
+    from prompt_ensemble.submission import check_submission, submission_ids
+
+    ids = submission_ids(sample) if sample else prediction.embeddings.image_ids
+    faults = check_submission(path, ids)
+    if faults:
+        raise BadSubmission(f"{path} was written wrong: {'; '.join(map(str, faults))}")
+
+
+def summary(prediction: Prediction, out: Path) -> str:
+    """Five lines: what was done and where things are."""
+    album, config = prediction.album, prediction.config
+    members = ", ".join(f"{member.name} {member.weight:g}" for member in config.members)
+    bad = f", {len(album.bad)} unreadable ones filled with the prior" if album.bad else ""
+    return "\n".join(
+        [
+            f"{len(album.image_ids)} images{bad}, {prediction.seconds:.1f} s on "
+            f"{prediction.placement}",
+            f"preset {config.name}: {members}",
+            f"submission  {out / 'submission.csv'} (read back and checked)",
+            f"table       {out / 'predictions.csv'}, page {out / 'report.html'}",
+            f"record      {out / 'run.json'}, embeddings {out / 'embeddings'}",
+        ]
+    )
+
+
+def as_record(prediction: Prediction, out: Path) -> str:
+    """The same for a program."""
+    from prompt_ensemble.outputs import run_record
+
+    return json.dumps({"submission": str(out / "submission.csv"), **run_record(prediction)})

@@ -1,0 +1,1 @@
+"""Datasets: prompts and pairs gathered, de-duplicated and split."""

@@ -1,0 +1,66 @@
+"""Everything that can go wrong for a user, one class per kind.
+
+PromptEnsembleError
+├── UnreadableImage      a picture that cannot be decoded safely
+├── DuplicateImageId     two files that would become one row
+├── BadConfig            a preset, option or command that makes no sense
+├── MissingWeights       a model whose files are not to be found
+├── BadWeights           files that are there but are not what they should be
+├── MismatchedIds        vectors that do not belong to the images they are joined with
+├── BadSubmission        a submission file that would score zero or be refused
+├── MissingDependency    an optional package that an extra installs
+└── OutOfMemory          a device too small for a single image
+
+Each message is one line: what happened, where, what was expected, and the cure.
+"""
+
+from __future__ import annotations
+
+
+class PromptEnsembleError(Exception):
+    """Root of every error a user can cause or cure; the command line shows only these as a line."""
+
+
+class UnreadableImage(PromptEnsembleError):
+    """A picture that cannot be decoded safely."""
+
+
+class DuplicateImageId(PromptEnsembleError):
+    """Two files that would become one row."""
+
+
+class BadConfig(PromptEnsembleError):
+    """A preset, option or command that makes no sense."""
+
+
+class MissingWeights(PromptEnsembleError):
+    """A model whose files are not to be found."""
+
+
+class BadWeights(PromptEnsembleError):
+    """Files that are there but are not what they should be."""
+
+
+class MismatchedIds(PromptEnsembleError):
+    """Vectors that do not belong to the images they are joined with."""
+
+
+class BadSubmission(PromptEnsembleError):
+    """A submission file that would score zero or be refused."""
+
+
+class MissingDependency(PromptEnsembleError):
+    """An optional package that an extra installs."""
+
+
+class OutOfMemory(PromptEnsembleError):
+    """A device too small for a single image."""
+
+
+def nearest_name(name: str, known: list[str]) -> str:
+    """The tail of an unknown-name message: a near match if there is one, and all known names."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}known: {', '.join(known)}"

@@ -1,0 +1,157 @@
+"""Pictures in: which files are images, what their ids are, and RGB pixels whatever the file holds."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from prompt_ensemble.errors import BadConfig, DuplicateImageId, UnreadableImage
+
+MAX_PIXELS = 89_478_485
+"""Pillow's own warning threshold (a quarter GiB of RGB); anything larger is refused unread."""
+MAX_BYTES = 512 * 2**20
+
+DECODER_FAULTS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow's many decoders are known to raise on broken files; only bugs of ours pass through."""
+
+# Sizes are checked below and refused with a proper error; the warning would only repeat it.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, order=True)
+class ImageFile:
+    """A file and the id under which its rows go into the submission: the name without suffix."""
+
+    image_id: str
+    path: Path
+
+
+def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:
+    """Images in folders (at any depth) and single files, sorted by id; every id is unique."""
+    paths = [path for source in sources for path in image_paths(Path(source))]
+    if not paths:
+        raise BadConfig(
+            f"no images in {', '.join(map(str, sources))}; expected files ending in "
+            ".png, .jpg, .webp or another format Pillow reads, at any depth"
+        )
+    files = sorted(ImageFile(path.stem, path) for path in dict.fromkeys(paths))
+    for one, other in zip(files, files[1:], strict=False):
+        if one.image_id == other.image_id:
+            raise DuplicateImageId(
+                f"{one.path} and {other.path} share the id {one.image_id!r}, the name without "
+                "suffix; an id names one row, so rename or leave out one of them"
+            )
+    return tuple(files)
+
+
+def image_paths(source: Path) -> Iterator[Path]:
+    """The image files that a folder holds, or the named file itself."""
+    if source.is_dir():
+        for folder, folders, names in os.walk(source):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from (Path(folder, name) for name in sorted(names) if is_image_name(name))
+    elif source.exists():
+        yield source
+    else:
+        raise BadConfig(f"{source} is not there; expected a folder of images or an image file")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file's suffix is one that Pillow can read."""
+    return not name.startswith(".") and Path(name).suffix.lower() in readable_suffixes()
+
+
+@cache
+def readable_suffixes() -> frozenset[str]:
+    """Suffixes of raster formats with a decoder; no documents, which Pillow only writes."""
+    decodable = {s for s, name in Image.registered_extensions().items() if name in Image.OPEN}
+    return frozenset(decodable - {".pdf", ".ps", ".eps", ".mpg", ".mpeg", ".hdf", ".h5"})
+
+
+def load_image(path: Path) -> Image.Image:
+    """The picture in a file as upright 8-bit RGB, or ``UnreadableImage``."""
+    return decode_image(read_image(path), path)
+
+
+def read_image(path: Path) -> bytes:
+    """The bytes of an image file of sane size."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UnreadableImage(f"{path}: {size} bytes, more than the {MAX_BYTES} allowed")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def decode_image(content: bytes, path: Path) -> Image.Image:
+    """RGB pixels of an encoded picture; of an animation its first frame."""
+    if not content:
+        raise UnreadableImage(f"{path}: the file is empty")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableImage(
+                    f"{path}: {image.width}×{image.height} pixels, more than the "
+                    f"{MAX_PIXELS} allowed (a decompression bomb?)"
+                )
+            return to_rgb(upright(image))
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{path}: not an image of a format Pillow reads") from error
+    except DECODER_FAULTS as error:
+        reason = " ".join(str(error).split())
+        raise UnreadableImage(f"{path}: damaged ({type(error).__name__}: {reason})") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says; broken EXIF is no reason to lose a picture."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except DECODER_FAULTS:
+        return image
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB: deep greys scaled down, transparency over white, anything else converted."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return deep_grey_to_rgb(image)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+    """16- and 32-bit greys to 8 bits by their range; Pillow's own conversion would clip them."""
+    grey = np.asarray(image, dtype=np.float64)
+    top = grey.max(initial=0.0)
+    if image.mode.startswith("I;16") or top > 255:
+        full_range = 65535.0 if top <= 65535 else top
+    else:
+        full_range = 1.0 if image.mode == "F" and top <= 1 else 255.0
+    levels = np.clip(np.nan_to_num(grey) * (255.0 / full_range), 0, 255).round()
+    return Image.fromarray(levels.astype(np.uint8)).convert("RGB")

@@ -1,0 +1,1 @@
+"""Presets: ensembles by name, one TOML file each."""

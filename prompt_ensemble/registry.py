@@ -1,0 +1,23 @@
+"""The one table of model kinds. Adding a model is one file and one line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from prompt_ensemble.errors import BadConfig, nearest_name
+from prompt_ensemble.predictors import Predictor
+
+PREDICTORS: dict[str, str] = {
+    "regressor": "prompt_ensemble.regression.predictor:RegressionPredictor",
+    "phrases": "prompt_ensemble.retrieval.predictor:PhrasePredictor",
+}
+"""Kind → where its ``Predictor`` class is; imported only when asked for."""
+
+
+def predictor_class(kind: str) -> type[Predictor]:
+    """The class behind a kind, or an error that names the near match."""
+    if kind not in PREDICTORS:
+        raise BadConfig(f"unknown model kind {kind!r}; {nearest_name(kind, list(PREDICTORS))}")
+    module, name = PREDICTORS[kind].split(":")
+    found: type[Predictor] = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,1 @@
+"""Regression: towers that answer with the embedding itself."""

@@ -1,0 +1,1 @@
+"""Retrieval: the phrases and known prompts nearest to an image."""

@@ -1,0 +1,84 @@
+"""The store: findings on the disk in shards, each under a key made of all that determines it.
+
+A shard's key covers the model's identity (weights, options, precision) and the ids and contents
+of its images, so a stale shard cannot be found, let alone used. A shard appears complete or not
+at all. What a killed run finished is therefore simply there when the same command runs again,
+and processes may fill one store together: at worst two write the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prompt_ensemble.files import write_atomically
+from prompt_ensemble.findings import Findings, from_bytes, to_bytes
+from prompt_ensemble.survey import SurveyedImage
+
+FORMAT = 1
+"""Raised when a change to the package changes what models find; older shards then rest unused."""
+SHARD_IMAGES = 128
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Consecutive images of an album and the key of what one model found in them."""
+
+    images: tuple[SurveyedImage, ...]
+    key: str
+
+
+def cut_into_shards(
+    images: Sequence[SurveyedImage], identity: Mapping[str, object], batch_size: int
+) -> list[Shard]:
+    """Shards of whole batches, so that resuming never changes which images share a batch."""
+    size = max(1, SHARD_IMAGES // batch_size) * batch_size
+    cuts = [tuple(images[start : start + size]) for start in range(0, len(images), size)]
+    return [Shard(cut, shard_key(cut, identity)) for cut in cuts]
+
+
+def shard_key(images: Sequence[SurveyedImage], identity: Mapping[str, object]) -> str:
+    """Digest of everything that determines a shard's content."""
+    content = [FORMAT, identity, [[image.image_id, image.digest] for image in images]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder with one folder per member and one file per shard."""
+
+    folder: Path
+
+    def path(self, member: str, shard: Shard) -> Path:
+        """Where a shard lies."""
+        return self.folder / member / f"{shard.key[:40]}.safetensors"
+
+    def load(self, member: str, shard: Shard) -> Findings | None:
+        """A shard's findings; None if it has not been made or the disk has damaged it."""
+        path = self.path(member, shard)
+        if not path.exists():
+            return None
+        try:
+            findings = from_bytes(path.read_bytes())
+        except (ValueError, KeyError) as error:
+            log.warning("%s is damaged (%s) and will be made again", path, error)
+            return None
+        expected = tuple(image.image_id for image in shard.images)
+        return findings if findings.image_ids == expected else None
+
+    def save(self, member: str, shard: Shard, findings: Findings, seconds: float) -> None:
+        """Keep a finished shard, and beside it how long it took."""
+        path = self.path(member, shard)
+        write_atomically(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
+        write_atomically(path, to_bytes(findings))
+
+    def seconds(self, member: str, shard: Shard) -> float:
+        """How long a shard took when it was made."""
+        noted = json.loads(self.path(member, shard).with_suffix(".json").read_text())
+        return float(noted["seconds"])

@@ -1,0 +1,76 @@
+"""Lets PyPI's torchvision be imported beside a CPU build of torch.
+
+PyPI's torchvision wheel is linked against CUDA. Beside a CPU torch its compiled part cannot be
+loaded, which torchvision tolerates, but it then registers Python fallbacks for two operators
+(``nms`` and ``qnms``) that nobody declared, and the import dies with "operator torchvision::nms
+does not exist"; timm, transformers, sentence-transformers and open_clip all import torchvision.
+
+``install`` puts a watcher in front of Python's importers. When somebody first asks for
+torchvision it declares the two missing schemas, and only if the compiled part really cannot be
+loaded: beside a CUDA torch, or with a CPU build of torchvision, nothing happens. The watcher
+imports nothing by itself, so a program that never needs torchvision never pays for torch.
+Detection boxes are not used in this project; calling the declared operators would fail plainly.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+
+
+class TorchvisionWatcher(MetaPathFinder):
+    """Declares the missing operators just before torchvision is imported, then steps aside."""
+
+    def __init__(self) -> None:
+        self.declared: object | None = None  # torch drops a library's schemas with the object
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Never finds anything: the import goes on with the importers behind this one."""
+        if name == "torchvision" and self.declared is None:
+            self.declared = declare_missing_operators()
+        return None
+
+
+def install() -> None:
+    """Start watching for torchvision; a second call does nothing."""
+    if not any(isinstance(finder, TorchvisionWatcher) for finder in sys.meta_path):
+        sys.meta_path.insert(0, TorchvisionWatcher())
+
+
+def declare_missing_operators() -> object | None:
+    """Declare the schemas if the compiled part cannot be loaded; returns what keeps them alive."""
+    import torch
+
+    if compiled_part_loads():
+        return None
+    library = torch.library.Library("torchvision", "DEF")
+    for schema in SCHEMAS:
+        library.define(schema)
+    return library
+
+
+def compiled_part_loads() -> bool:
+    """Whether torchvision's shared library fits the torch that is installed."""
+    import torch
+
+    spec = PathFinder.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return True  # nothing installed, nothing to mend
+    libraries = sorted(Path(spec.origin).parent.glob("_C*.so"))
+    try:
+        for library in libraries:
+            torch.ops.load_library(str(library))
+    except OSError:
+        return False
+    return bool(libraries)
