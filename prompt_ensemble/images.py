@@ -1,4 +1,4 @@
-"""Pictures in: which files are images, what their ids are, and RGB pixels whatever the file holds."""
+"""Pictures in: which files are images, what their ids are, RGB pixels whatever a file holds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ DECODER_FAULTS = (
     zlib.error,
     Image.DecompressionBombError,
 )
-"""What Pillow's many decoders are known to raise on broken files; only bugs of ours pass through."""
+"""What Pillow's decoders are known to raise on broken files; anything else is a bug of ours."""
 
 # Sizes are checked below and refused with a proper error; the warning would only repeat it.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -58,7 +59,7 @@ def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:
             ".png, .jpg, .webp or another format Pillow reads, at any depth"
         )
     files = sorted(ImageFile(path.stem, path) for path in dict.fromkeys(paths))
-    for one, other in zip(files, files[1:], strict=False):
+    for one, other in pairwise(files):
         if one.image_id == other.image_id:
             raise DuplicateImageId(
                 f"{one.path} and {other.path} share the id {one.image_id!r}, the name without "

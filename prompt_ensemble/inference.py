@@ -107,7 +107,7 @@ def stack(images: Sequence[HasPath], read: Sequence[Future[Views]], pin: bool) -
 def look_within_memory(
     looker: Looker, batch: Batch, placement: Placement, at_once: int
 ) -> tuple[Findings, int]:
-    """Findings of a batch, ``at_once`` images at a time; halves that number when memory runs out."""
+    """Findings of a batch, ``at_once`` images at a time; half as many when memory runs out."""
     parts: list[Findings] = []
     done = 0
     while done < len(batch.image_ids):

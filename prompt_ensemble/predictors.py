@@ -32,7 +32,7 @@ class Looker(Protocol):
     """A model on its device."""
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
-        """An RGB picture as tensors, usually one of ``(3, H, W)`` uint8; called by worker threads."""
+        """An RGB picture as tensors, usually one ``(3, H, W)`` uint8; called by worker threads."""
 
     def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
         """Findings of a batch: each view stacked over the images, already on the device."""

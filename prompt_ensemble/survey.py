@@ -47,7 +47,7 @@ class Album:
     @property
     def image_ids(self) -> tuple[str, ...]:
         """Ids of good and bad images together, sorted."""
-        return tuple(sorted(image.image_id for image in (*self.good, *self.bad)))
+        return tuple(sorted([*map(by_id, self.good), *map(by_id, self.bad)]))
 
 
 def survey(

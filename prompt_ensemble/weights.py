@@ -268,7 +268,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Put ``state`` into ``module``; keys and shapes must all match, or one line says which do not."""
+    """Put ``state`` into ``module``, all keys and shapes matching, or say which do not."""
     expected = module.state_dict()
     missing = sorted(expected.keys() - state.keys())
     unexpected = sorted(state.keys() - expected.keys())

@@ -15,12 +15,8 @@ from prompt_ensemble.commands import options
     "--weight", "pairs", multiple=True, required=True, metavar="MEMBER=NUMBER",
     help="Share of a member in the blend; repeatable, one for each member wanted.",
 )  # fmt: skip
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="submission.csv to write."
-)
-@click.option(
-    "--sample", type=click.Path(path_type=Path), help="sample_submission.csv whose order to follow."
-)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@options.sample
 def command(run: Path, pairs: tuple[str, ...], out: Path, sample: Path | None) -> None:
     """Blend the members of RUN, the folder that 'predict --out' filled."""
     from prompt_ensemble.blending import blend

@@ -17,11 +17,7 @@ from prompt_ensemble.commands import options
 @click.option(
     "--images", "folder", type=click.Path(path_type=Path), help="Folder of the images it is for."
 )
-@click.option(
-    "--sample",
-    type=click.Path(path_type=Path),
-    help="sample_submission.csv whose order it follows.",
-)
+@options.sample
 @options.as_json
 def command(submission: Path, folder: Path | None, sample: Path | None, as_json: bool) -> None:
     """Check SUBMISSION against the images it is for; exit code 1 if anything is wrong."""

@@ -31,6 +31,9 @@ workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Threads that read images [default: all cores]."
 )
 quiet = click.option("--quiet", is_flag=True, help="Show no progress.")
+sample = click.option(
+    "--sample", type=click.Path(path_type=Path), help="sample_submission.csv, for its order."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 bad_images = click.option(
     "--on-bad-image", default="fail", show_default=True, type=click.Choice(["fail", "prior"]),

@@ -18,18 +18,14 @@ if TYPE_CHECKING:
 @options.images
 @click.option("--preset", default="embedded", show_default=True, help="An ensemble by name.")
 @click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE.toml",
+    "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
     help="An ensemble of your own.",
-)
+)  # fmt: skip
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the results; run the same command again to continue a stopped run.",
 )  # fmt: skip
-@click.option(
-    "--sample", type=click.Path(path_type=Path), help="sample_submission.csv whose order to follow."
-)
+@options.sample
 @options.bad_images
 @options.running
 @options.as_json
