@@ -34,7 +34,6 @@ DECODER_FAULTS = (
     MemoryError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 """What Pillow's decoders are known to raise on broken files; anything else is a bug of ours."""
 
@@ -115,11 +114,12 @@ def decode_image(content: bytes, path: Path) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UnreadableImage(
-                    f"{path}: {image.width}×{image.height} pixels, more than the "
-                    f"{MAX_PIXELS} allowed (a decompression bomb?)"
-                )
+                raise Image.DecompressionBombError
             return to_rgb(upright(image))
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(
+            f"{path}: more than the {MAX_PIXELS} pixels allowed (a decompression bomb?)"
+        ) from error
     except UnidentifiedImageError as error:
         raise UnreadableImage(f"{path}: not an image of a format Pillow reads") from error
     except DECODER_FAULTS as error:

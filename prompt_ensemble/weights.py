@@ -256,11 +256,11 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         raise MissingWeights(f"{path} is not there; copy the whole model folder") from error
     except pickle.UnpicklingError as error:
         raise BadWeights(
-            f"{path} wants to run code while loading, which is refused; save its plain state dict "
-            "with safetensors.torch.save_file on a machine you trust, and use that file"
+            f"{path} is damaged or holds more than tensors; unpickling it could run code, which is "
+            "refused; save its plain state dict with safetensors.torch.save_file where you trust it"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadWeights(f"{path} is damaged or no checkpoint ({reason}); copy it again") from error
     if not isinstance(state, dict):
         raise BadWeights(f"{path} holds a {type(state).__name__}; expected a state dict of tensors")

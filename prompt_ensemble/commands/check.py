@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def command(submission: Path, folder: Path | None, sample: Path | None, as_json:
     else:
         click.echo("\n".join(map(str, faults)) or f"{submission} is right")
     if faults:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def expected_ids(folder: Path | None, sample: Path | None) -> tuple[str, ...]:

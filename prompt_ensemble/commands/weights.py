@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +64,7 @@ def verify(names: tuple[str, ...], weights: tuple[Path, ...], as_json: bool) -> 
         for name, faults in found.items():
             click.echo(f"{name:32} {'; '.join(faults) or 'whole'}")
     if any(found.values()):
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def located(roots: WeightRoots, name: str) -> Path | None:

@@ -1,0 +1,63 @@
+"""Every test runs offline: a socket is an error. Fixtures are tiny real objects."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import prompt_ensemble.weights
+from prompt_ensemble import registry
+
+
+class BlockedSocket(socket.socket):
+    """Refuses to exist, except for the local pairs that event loops and workers are made of."""
+
+    def __init__(self, family: int = socket.AF_INET, *rest: object, **more: object) -> None:
+        if family != socket.AF_UNIX:
+            raise OSError("tests run without a network")
+        super().__init__(family, *rest, **more)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", BlockedSocket)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing a test leaves behind can be found by another run, and Kaggle's mounts are not ours."""
+    monkeypatch.delenv("PROMPT_ENSEMBLE_WEIGHTS", raising=False)
+    monkeypatch.setattr(prompt_ensemble.weights, "KAGGLE_INPUT", Path("/nowhere"))
+    if "PROMPT_ENSEMBLE_CACHE" not in os.environ:
+        cache = tmp_path_factory.getbasetemp() / "cache"
+        monkeypatch.setenv("PROMPT_ENSEMBLE_CACHE", str(cache))
+
+
+@pytest.fixture
+def colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model kind ``colour`` of tests/colour_member.py, in the registry for one test."""
+    monkeypatch.setitem(registry.PREDICTORS, "colour", "colour_member:ColourPredictor")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of twelve small pictures, no two alike."""
+    folder = tmp_path / "photos"
+    paint_photos(folder, 12)
+    return folder
+
+
+def paint_photos(folder: Path, count: int) -> None:
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(count):
+        pixels = random.integers(0, 256, (16, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"photo{number:02}.png")

@@ -1,0 +1,126 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prompt_ensemble.cli import COMMANDS, main
+from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.submission import read_submission, write_submission
+
+
+def test_help_is_instant_and_imports_no_torch():
+    code = "import sys; from prompt_ensemble.cli import main; main(['--help']); print('torch' in sys.modules)"
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        times.append(time.perf_counter() - started)
+    assert done.stdout.endswith("False\n")
+    assert min(times) < 0.3
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert "Usage: prompt-ensemble" in capsys.readouterr().out
+
+
+def test_an_unknown_command_names_the_near_one(capsys):
+    assert main(["predikt"]) == 2
+    assert "did you mean 'predict'" in capsys.readouterr().err
+
+
+def test_an_error_is_one_line_and_exit_code_one(tmp_path, capsys):
+    assert main(["predict", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: no images in")
+    assert error.count("\n") == 1
+
+
+def test_wrong_usage_is_exit_code_two(capsys):
+    assert main(["predict"]) == 2
+
+
+@pytest.fixture
+def submission(tmp_path, photos):
+    ids = [f"photo{n:02}" for n in range(12)]
+    vectors = np.random.default_rng(0).normal(size=(12, EMBEDDING_WIDTH))
+    embeddings = Embeddings.of(ids, vectors)
+    write_submission(tmp_path / "submission.csv", embeddings)
+    return tmp_path / "submission.csv"
+
+
+def test_check_passes_a_right_file(submission, photos, capsys):
+    assert main(["check", str(submission), "--images", str(photos)]) == 0
+    assert "is right" in capsys.readouterr().out
+
+
+def test_check_fails_a_wrong_file_in_json_too(submission, photos, capsys):
+    submission.write_text(submission.read_text().rsplit("\n", 3)[0] + "\n")
+    assert main(["check", str(submission), "--images", str(photos), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["ok"]
+    assert found["faults"][0] == {"kind": "missing rows", "count": 2,
+                                  "first": ["photo11_382", "photo11_383"]}  # fmt: skip
+
+
+def test_check_needs_to_know_what_for(submission, capsys):
+    assert main(["check", str(submission)]) == 2
+
+
+def test_score_of_the_truth_is_one(submission, capsys):
+    assert main(["score", str(submission), "--truth", str(submission), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean"] == pytest.approx(1)
+
+
+def test_embed_then_score_against_prompts(tmp_path, capsys):
+    (tmp_path / "prompts.csv").write_text('imgId,prompt\na,"a cat, sitting"\nb,a dog\n')
+    out = tmp_path / "e.csv"
+    assert main(["embed", "--from", str(tmp_path / "prompts.csv"), "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["score", str(out), "--truth", str(tmp_path / "prompts.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean"] == pytest.approx(1, abs=1e-5)
+
+
+def test_embed_prints_one_object_a_text(capsys):
+    assert main(["embed", "a cat", "a dog", "--quiet"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["text"] for row in rows] == ["a cat", "a dog"]
+    assert len(rows[0]["embedding"]) == EMBEDDING_WIDTH
+
+
+def test_blend_of_one_member_is_that_member(tmp_path, submission, capsys):
+    member = read_submission(submission)
+    member.save(tmp_path / "embeddings" / "one.safetensors")
+    out = tmp_path / "blend.csv"
+    assert main(["blend", str(tmp_path), "--weight", "one=0.3", "--out", str(out)]) == 0
+    assert np.allclose(read_submission(out).vectors, member.vectors, atol=1e-6)
+
+
+def test_blend_of_an_unknown_member_names_the_near_one(tmp_path, submission, capsys):
+    read_submission(submission).save(tmp_path / "embeddings" / "one.safetensors")
+    out = str(tmp_path / "blend.csv")
+    assert main(["blend", str(tmp_path), "--weight", "onne=1", "--out", out]) == 1
+    assert "did you mean 'one'" in capsys.readouterr().err
+
+
+def test_weights_where_and_verify(capsys):
+    assert main(["weights", "where", "efficientnet-lite0"]) == 0
+    assert Path(capsys.readouterr().out.strip()).is_dir()
+    assert main(["weights", "verify", "efficientnet-lite0"]) == 0
+
+
+def test_weights_list_is_json_for_programs(capsys):
+    assert main(["weights", "list", "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert "all-MiniLM-L6-v2" in names
+
+
+def test_doctor_says_what_runs(capsys):
+    assert main(["doctor", "--device", "cpu", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["presets"]["embedded"].values()) == {"ready"}

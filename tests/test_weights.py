@@ -1,0 +1,147 @@
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from prompt_ensemble.errors import BadWeights, MissingWeights
+from prompt_ensemble.weights import (
+    Layout,
+    WeightRoots,
+    load_manifest,
+    load_state,
+    load_strictly,
+    recognise,
+    weights_digest,
+)
+
+LAYOUTS = (
+    Layout("blip", ("config.json",), ("blip",)),
+    Layout("git", ("config.json",), ("git",)),
+    Layout("checkpoint", ("*.pth",)),
+)
+
+
+@pytest.mark.parametrize("mount", ["my-models", "datasets/someone/my-models/version"])
+def test_a_model_is_found_under_any_mount_layout(tmp_path, mount):
+    model = tmp_path / mount / "OFA-tiny"
+    model.mkdir(parents=True)
+    assert WeightRoots((tmp_path,)).find("OFA-tiny").path == model
+
+
+def test_the_first_root_wins(tmp_path):
+    for root in "ab":
+        (tmp_path / root / "model").mkdir(parents=True)
+    found = WeightRoots((tmp_path / "b", tmp_path / "a")).find("model")
+    assert found.path == tmp_path / "b" / "model"
+
+
+def test_a_package_carries_the_sentence_encoder(tmp_path):
+    found = WeightRoots((tmp_path,)).find("all-MiniLM-L6-v2")
+    assert (found.path / "model.safetensors").is_file()
+
+
+def test_a_missing_model_says_where_was_searched_and_where_to_get_it(tmp_path):
+    with pytest.raises(MissingWeights) as caught:
+        WeightRoots((tmp_path,)).find("OFA-large-caption")
+    message = str(caught.value)
+    entry = load_manifest()["OFA-large-caption"]
+    assert all(part in message for part in (str(tmp_path), entry.source, "vocab.json", "--weights"))
+    assert "\n" not in message
+
+
+def test_an_incomplete_folder_is_not_taken_for_the_model(tmp_path):
+    (tmp_path / "OFA-large-caption").mkdir()
+    with pytest.raises(MissingWeights, match="needed: config"):
+        WeightRoots((tmp_path,)).find("OFA-large-caption")
+
+
+def test_a_model_nobody_knows_is_one_clear_error(tmp_path):
+    with pytest.raises(MissingWeights, match="neither in the manifest"):
+        WeightRoots((tmp_path,)).find("no-such-model")
+
+
+def test_a_root_that_is_not_there_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMPT_ENSEMBLE_WEIGHTS", str(tmp_path / "gone"))
+    with pytest.raises(MissingWeights, match="gone"):
+        WeightRoots.usual()
+
+
+def test_the_environment_names_roots(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    monkeypatch.setenv("PROMPT_ENSEMBLE_WEIGHTS", str(tmp_path))
+    assert WeightRoots.usual().find("model").path == tmp_path / "model"
+
+
+def test_a_link_out_of_a_root_is_not_followed(tmp_path):
+    (tmp_path / "outside" / "secret").mkdir(parents=True)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(MissingWeights):
+        WeightRoots((tmp_path / "root",)).find("secret")
+
+
+def test_a_layout_is_told_by_its_files_and_model_type(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "git"}')
+    assert recognise(tmp_path, LAYOUTS) == "git"
+
+
+def test_a_file_can_be_a_layout(tmp_path):
+    (tmp_path / "a.pth").touch()
+    assert recognise(tmp_path / "a.pth", LAYOUTS) == "checkpoint"
+
+
+def test_an_unknown_layout_says_what_is_there(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(BadWeights, match=r"it holds \['notes.txt'\]"):
+        recognise(tmp_path, LAYOUTS)
+
+
+def test_digests_follow_content_and_names(tmp_path):
+    (tmp_path / "a").write_text("x")
+    one = weights_digest(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    two = weights_digest(tmp_path)
+    (tmp_path / "b").write_text("y")
+    assert len({one, two, weights_digest(tmp_path)}) == 3
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_both_formats_load(tmp_path, suffix):
+    state = {"weight": torch.arange(4.0)}
+    path = tmp_path / f"m{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(state, path)
+    assert torch.equal(load_state(path)["weight"], state["weight"])
+
+
+class Mischief:
+    def __reduce__(self):
+        return (print, ("this ran",))
+
+
+def test_a_pickle_that_wants_to_run_code_is_refused(tmp_path, capsys):
+    path = tmp_path / "m.pth"
+    torch.save({"weight": torch.zeros(1), "rest": Mischief()}, path)
+    with pytest.raises(BadWeights, match="refused"):
+        load_state(path)
+    assert "this ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", pickle.dumps([1, 2])])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, suffix, content):
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(BadWeights, match="m"):
+        load_state(path)
+
+
+def test_keys_that_do_not_fit_are_named(tmp_path):
+    module = torch.nn.Linear(2, 3)
+    state = {"weight": torch.zeros(5, 2), "extra": torch.zeros(1)}
+    with pytest.raises(BadWeights) as caught:
+        load_strictly(module, state, tmp_path / "m.pth")
+    message = str(caught.value)
+    assert "1 missing (bias)" in message
+    assert "1 unexpected (extra)" in message
+    assert "1 reshaped (weight (5, 2) instead of (3, 2))" in message
