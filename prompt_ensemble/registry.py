@@ -10,6 +10,11 @@ from prompt_ensemble.predictors import Predictor
 PREDICTORS: dict[str, str] = {
     "regressor": "prompt_ensemble.regression.predictor:RegressionPredictor",
     "phrases": "prompt_ensemble.retrieval.predictor:PhrasePredictor",
+    "ofa": "prompt_ensemble.captioners.ofa.captioner:OfaPredictor",
+    "blip": "prompt_ensemble.captioners.blip:BlipPredictor",
+    "git": "prompt_ensemble.captioners.git:GitPredictor",
+    "coca": "prompt_ensemble.captioners.coca:CocaPredictor",
+    "encoder-decoder": "prompt_ensemble.captioners.encoder_decoder:EncoderDecoderPredictor",
 }
 """Kind → where its ``Predictor`` class is; imported only when asked for."""
 

@@ -1,0 +1,75 @@
+"""How captions are generated: what the user asked for, over what the model's authors published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from prompt_ensemble.errors import BadConfig
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """What the user sets; None leaves the model's published value."""
+
+    num_beams: int | None = None
+    max_length: int | None = None
+    """Tokens including the start token and any words put into the model's mouth."""
+    min_length: int | None = None
+    no_repeat_ngram_size: int | None = None
+    length_penalty: float | None = None
+    do_sample: bool | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    num_return_sequences: int | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Settled values. The defaults are greedy search; each model declares its own."""
+
+    num_beams: int = 1
+    max_length: int = 20
+    min_length: int = 0
+    no_repeat_ngram_size: int = 0
+    length_penalty: float = 1.0
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 0
+    num_return_sequences: int = 1
+
+    def __post_init__(self) -> None:
+        for wrong, advice in faults(self):
+            if wrong:
+                raise BadConfig(f"generation options make no sense: {advice}; got {self.said()}")
+
+    def overridden(self, options: GenerationOptions) -> Generation:
+        """These values, where the user has not set others."""
+        set_by_user = {
+            field.name: value
+            for field in fields(GenerationOptions)
+            if (value := getattr(options, field.name)) is not None
+        }
+        return Generation(**(asdict(self) | set_by_user))
+
+    def said(self) -> str:
+        """All values in one line, as ``--set`` takes them."""
+        return ", ".join(f"{name}={value}" for name, value in asdict(self).items())
+
+
+def faults(generation: Generation) -> list[tuple[bool, str]]:
+    """Each rule a generation must keep, and whether it is broken."""
+    g = generation
+    return [
+        (min(g.num_beams, g.num_return_sequences) < 1, "at least one beam and one caption"),
+        (g.do_sample and g.num_beams > 1, "sampling takes num_beams=1"),
+        (
+            not g.do_sample and g.num_return_sequences > g.num_beams,
+            "without do_sample no more captions (num_return_sequences) than num_beams",
+        ),
+        (not 0 <= g.min_length < g.max_length, "0 <= min_length < max_length"),
+        (g.no_repeat_ngram_size < 0, "no_repeat_ngram_size must not be negative (0 is off)"),
+        (g.temperature <= 0, "temperature must be above 0"),
+        (not 0 < g.top_p <= 1, "0 < top_p <= 1"),
+    ]

