@@ -1,0 +1,33 @@
+"""Words that may not come next: repeated n-grams, an end too early, anything but the end too late."""
+
+from __future__ import annotations
+
+import torch
+
+NEVER = float("-inf")
+
+
+def ban_repeats(logits: torch.Tensor, tokens: torch.Tensor, size: int) -> None:
+    """Forbid, in place, every word that would complete an n-gram its prefix already holds.
+
+    ``logits`` is ``(R, V)``, ``tokens`` are the prefixes ``(R, T)``; a size of 0 forbids nothing.
+    """
+    if not 0 < size <= tokens.shape[1]:
+        return
+    seen = tokens.unfold(1, size, 1)  # (R, T - size + 1, size)
+    tail = tokens[:, tokens.shape[1] - size + 1 :]
+    repeated = (seen[..., :-1] == tail.unsqueeze(1)).all(-1)
+    penalty = torch.zeros_like(repeated, dtype=logits.dtype).masked_fill_(repeated, NEVER)
+    logits.scatter_add_(1, seen[..., -1], penalty)
+
+
+def ban_word(logits: torch.Tensor, word: int) -> None:
+    """Forbid one word everywhere, in place."""
+    logits[:, word] = NEVER
+
+
+def ban_all_but(logits: torch.Tensor, word: int) -> None:
+    """Leave nothing but one word, with the logit it has, in place."""
+    kept = logits[:, word].clone()
+    logits.fill_(NEVER)
+    logits[:, word] = kept

@@ -1,0 +1,94 @@
+"""Our format of a trained regressor: ``regressor.json`` says what it is, ``regressor.safetensors``
+holds the weights in float16 (of the head alone where the tower is a published one)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from prompt_ensemble.config import from_table
+from prompt_ensemble.errors import BadConfig, BadWeights
+from prompt_ensemble.files import write_atomically
+from prompt_ensemble.preprocessing import Preprocessing
+from prompt_ensemble.regression.head import HeadSpec, build_head
+from prompt_ensemble.regression.regressor import Regressor
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbone
+from prompt_ensemble.weights import WeightRoots, load_state, load_strictly, read_json
+
+FORMAT = 1
+DESCRIPTION = "regressor.json"
+WEIGHTS = "regressor.safetensors"
+
+
+@dataclass(frozen=True)
+class RegressorCard:
+    """What a saved regressor is, and how it came about."""
+
+    tower: TowerSpec
+    head: HeadSpec
+    preprocessing: Preprocessing
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Data digest, recipe and held-out score."""
+    format: int = FORMAT
+
+
+def save_regressor(model: Regressor, card: RegressorCard, folder: Path) -> None:
+    """Write both files; a tower with published weights is not written again."""
+    part = model.head if card.tower.backbone else model
+    state = {name: as_half(tensor) for name, tensor in part.state_dict().items()}
+    write_atomically(folder / WEIGHTS, save(dict(sorted(state.items()))))
+    write_atomically(folder / DESCRIPTION, json.dumps(asdict(card), indent=1) + "\n")
+
+
+def as_half(tensor: torch.Tensor) -> torch.Tensor:
+    """Floats in float16; counters as they are."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def read_card(folder: Path) -> RegressorCard:
+    """The description of a saved regressor, every key checked."""
+    table = read_json(folder / DESCRIPTION)
+    if table.get("format") != FORMAT:
+        raise BadWeights(
+            f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {FORMAT}; "
+            "it was written by another version of prompt-ensemble"
+        )
+    parts = {"tower": TowerSpec, "head": HeadSpec, "preprocessing": Preprocessing}
+    try:
+        made = {name: from_table(kind, part_of(table, name), name) for name, kind in parts.items()}
+        return from_table(RegressorCard, table | made, DESCRIPTION)
+    except BadConfig as error:
+        raise BadWeights(f"{folder / DESCRIPTION}: {error}") from error
+
+
+def part_of(table: Mapping[str, object], name: str) -> Mapping[str, Any]:
+    """A table inside the description."""
+    part = table.get(name)
+    if not isinstance(part, dict):
+        raise BadConfig(f"{name!r} is missing")
+    return part
+
+
+def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, RegressorCard]:
+    """A saved regressor in float32, on the CPU; every weight must be there and fit."""
+    card = read_card(folder)
+    model = Regressor(build_tower(card.tower), build_head(card.head))
+    state = {name: as_float(tensor) for name, tensor in load_state(folder / WEIGHTS).items()}
+    if card.tower.backbone:
+        load_backbone(model.tower, roots.find(card.tower.backbone).path)
+        load_strictly(model.head, state, folder / WEIGHTS)
+    else:
+        load_strictly(model, state, folder / WEIGHTS)
+    return model.eval(), card
+
+
+def as_float(tensor: torch.Tensor) -> torch.Tensor:
+    """Floats in float32; counters as they are."""
+    return tensor.float() if tensor.is_floating_point() else tensor
