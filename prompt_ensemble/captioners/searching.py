@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from prompt_ensemble.captioners.beam_search import search_captions
+from prompt_ensemble.captioners.beam_search import fairseq_search, search_captions
 from prompt_ensemble.captioners.contract import Caption
 from prompt_ensemble.captioners.decoding import Decoding, Said
 from prompt_ensemble.captioners.generation import Generation
@@ -34,6 +34,8 @@ class SearchingCaptioner:
     """Tokens the model has positions for."""
     end_is_free: bool = False
     """Whether a caption of full length ends without cost ("forced end" in a configuration)."""
+    pad: int = 0
+    """A token that fairseq's search must never say."""
 
     def __post_init__(self) -> None:
         if not len(self.prompt) < self.generation.max_length <= self.longest:
@@ -53,11 +55,23 @@ class SearchingCaptioner:
         return [tuple(Caption(self.read(s.tokens), s.score) for s in said) for said in found]
 
     def search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Said]]:
-        """Sampled captions, or those of a beam search."""
+        """Sampled captions, or those of a search."""
         prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
         if self.generation.do_sample:
             stream = streams(pixels, self.generation)
             return sample(decoding, prompt, self.end, self.generation, stream)
+        return self.likeliest(decoding, prompt)
+
+    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
+        """Greedy or beam search as ``generate`` of transformers has it."""
         return search_captions(
             decoding, prompt, self.end, self.generation, end_is_free=self.end_is_free
         )
+
+
+class FairseqCaptioner(SearchingCaptioner):
+    """The same with fairseq's beam search."""
+
+    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
+        """The first captions that finish."""
+        return fairseq_search(decoding, prompt, self.end, self.pad, self.generation)

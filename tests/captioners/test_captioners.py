@@ -61,9 +61,10 @@ def test_the_seed_decides_what_is_sampled(captioners, caption, pixels, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_are_prepared_by_the_recipe_in_the_folder(captioners, make, cpu, kind):
     looker = make(kind, captioners / kind).open(cpu, {})
+    side = 480 if kind == "ofa" else 32
     (view,) = looker.prepare(Image.new("RGB", (50, 40), (10, 20, 30)))
     assert view.dtype == torch.uint8
-    assert view.shape == (3, 32, 32)
+    assert view.shape == (3, side, side)
     assert view[:, 5, 5].tolist() == [10, 20, 30]
 
 
@@ -76,3 +77,27 @@ def test_a_folder_tells_its_kind(captioners, kind):
 def test_more_tokens_than_the_model_has_positions_for_are_refused(captioners, make, cpu, kind):
     with pytest.raises(BadConfig, match="max_length=1000 does not fit"):
         make(kind, captioners / kind, max_length=1000).open(cpu, {})
+
+
+def test_ofa_captions_as_the_authors_evaluated_it_too(captioners, caption, pixels):
+    published = caption("ofa", captioners / "ofa", pixels)
+    evaluated = caption("ofa", captioners / "ofa", pixels, search="fairseq")
+    assert [len(row) for row in evaluated] == [1] * len(pixels)
+    assert [row[0].score for row in evaluated] != [row[0].score for row in published]
+
+
+def test_ofa_answers_the_question_it_is_asked(captioners, caption, pixels):
+    asked = caption("ofa", captioners / "ofa", pixels, question=" what is a cat?")
+    assert asked != caption("ofa", captioners / "ofa", pixels)
+
+
+def test_ofa_from_an_image_file_to_its_caption(captioners, make, cpu, photos):
+    """The whole way: file, worker, batch, network, search, words."""
+    from prompt_ensemble.images import find_images
+    from prompt_ensemble.inference import look_at
+
+    looker = make("ofa", captioners / "ofa", num_beams=2, max_length=6).open(cpu, {})
+    images = find_images([photos])[:3]
+    (findings,) = look_at(looker, images, cpu, batch_size=3)
+    assert findings.image_ids == ("photo00", "photo01", "photo02")
+    assert all(row[0].kind == "caption" for row in findings.lines)

@@ -4,7 +4,9 @@ Weights are drawn wide, so that captions differ between images and searches have
 """
 
 import json
+import re
 import shutil
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
@@ -25,11 +27,15 @@ SIDE = 32
 GPT2_WORDS = ["a", "b", "c", "Ġ", "Ġa", "Ġb", "Ġc", "ab", "Ġab", ".", "<|endoftext|>"]
 
 
+KEPT = re.compile("norm|embed_images|c_attn|_ln[.]")
+"""Scales and the convolutions of OFA's trunk stay as they are drawn by torch."""
+
+
 def widen(model, seed):
     """Random numbers large enough that softmaxes are far from even."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and "norm" not in name.lower():
+        if tensor.is_floating_point() and not KEPT.search(name.lower()):
             tensor.normal_(0, 0.4, generator=generator)
     return model.eval()
 
@@ -202,7 +208,41 @@ def save_coca(folder: Path) -> Path:
     return folder
 
 
+def save_ofa(folder: Path) -> Path:
+    """An OFA folder with a vocabulary of bytes, its table of words stored three times as theirs."""
+    from prompt_ensemble.captioners.ofa.config import OfaConfig
+    from prompt_ensemble.captioners.ofa.model import Ofa
+    from prompt_ensemble.captioners.ofa.tokenizer import ADDED, byte_characters
+
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters().values(), "Ġa", "Ġcat", "<mask>"]
+    config = OfaConfig(
+        vocab_size=len(words) + len(ADDED),
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        resnet_type="resnet18",
+        max_position_embeddings=40,
+        token_bucket_size=16,
+        image_bucket_size=30,
+    )
+    torch.manual_seed(4)
+    state = dict(widen(Ofa(config), 4).state_dict())
+    for copy in ("decoder.embed_tokens.weight", "decoder.output_projection.weight"):
+        state[copy] = state["encoder.embed_tokens.weight"]
+    torch.save(state, folder / "pytorch_model.bin")
+    (folder / "config.json").write_text(json.dumps(asdict(config) | {"model_type": "ofa"}))
+    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nĠ a\n", encoding="utf-8")
+    return folder
+
+
 SAVE = {
+    "ofa": save_ofa,
     "blip": save_blip,
     "git": save_git,
     "encoder-decoder": save_encoder_decoder,
