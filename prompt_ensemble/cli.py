@@ -20,6 +20,7 @@ COMMANDS = {
     "score": "Score a submission against the true prompts.",
     "embed": "Turn texts into sentence embeddings.",
     "bank": "Build and query banks of known prompts.",
+    "dedupe": "Leave out prompts that are the same or nearly so.",
     "train": "Train a regressor.",
     "weights": "List, verify and locate model weights.",
     "doctor": "Say what this machine can run, and why not the rest.",
