@@ -14,6 +14,7 @@ PREDICTORS: dict[str, str] = {
     "blip": "prompt_ensemble.captioners.blip:BlipPredictor",
     "git": "prompt_ensemble.captioners.git:GitPredictor",
     "coca": "prompt_ensemble.captioners.coca:CocaPredictor",
+    "blip2": "prompt_ensemble.captioners.blip2:Blip2Predictor",
     "encoder-decoder": "prompt_ensemble.captioners.encoder_decoder:EncoderDecoderPredictor",
 }
 """Kind → where its ``Predictor`` class is; imported only when asked for."""

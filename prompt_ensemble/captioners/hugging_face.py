@@ -41,8 +41,8 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_model(model_class: Any, folder: Path, kind: str) -> Any:
-    """The folder's model in float32, every tensor accounted for.
+def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32") -> Any:
+    """The folder's model, every tensor accounted for.
 
     ``from_pretrained`` fills missing tensors with random numbers and says so in a log; here that
     is an error, as is a tensor too many or of another shape.
@@ -55,7 +55,7 @@ def load_model(model_class: Any, folder: Path, kind: str) -> Any:
                 local_files_only=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
-                dtype="float32",
+                dtype=dtype,
             )
     except (*COMPLAINTS, SafetensorError) as error:
         raise unreadable(folder, error) from error

@@ -7,6 +7,7 @@ from captioners.tiny_captioners import SAVE
 from PIL import Image
 
 from prompt_ensemble.captioners.layouts import captioner_kind
+from prompt_ensemble.device import Placement
 from prompt_ensemble.errors import BadConfig
 
 KINDS = list(SAVE)
@@ -101,3 +102,14 @@ def test_ofa_from_an_image_file_to_its_caption(captioners, make, cpu, photos):
     (findings,) = look_at(looker, images, cpu, batch_size=3)
     assert findings.image_ids == ("photo00", "photo01", "photo02")
     assert all(row[0].kind == "caption" for row in findings.lines)
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_mixed_precision_captions_too(captioners, make, pixels, kind, search):
+    """As on a GPU: the loop's autocast is on, and every kind of matrix work meets it."""
+    placement = Placement(torch.device("cpu"), torch.bfloat16)
+    looker = make(kind, captioners / kind, **search).open(placement, {})
+    with torch.inference_mode(), placement.autocast():
+        findings = looker.look((pixels,), ["a", "b", "c", "d"])
+    assert all(np.isfinite(row[0].score) for row in findings.lines)

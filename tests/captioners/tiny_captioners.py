@@ -12,11 +12,14 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    Blip2Config,
+    Blip2ForConditionalGeneration,
     BlipConfig,
     BlipForConditionalGeneration,
     GitConfig,
     GitForCausalLM,
     GPT2Config,
+    OPTConfig,
     VisionEncoderDecoderConfig,
     VisionEncoderDecoderModel,
     ViTConfig,
@@ -129,10 +132,7 @@ def save_encoder_decoder(folder: Path) -> Path:
     model = widen(VisionEncoderDecoderModel(config), 2)
     model.generation_config.decoder_start_token_id = last
     model.save_pretrained(folder)
-    words = {word: number for number, word in enumerate(GPT2_WORDS)}
-    (folder / "vocab.json").write_text(json.dumps(words))
-    (folder / "merges.txt").write_text("#version: 0.2\nĠ a\nĠ b\nĠ c\na b\nĠa b\n")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+    write_gpt2_tokenizer(folder)
     half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2}
     write_recipe(folder, half | {"feature_extractor_type": "ViTFeatureExtractor", "size": SIDE})
     return folder
@@ -208,6 +208,40 @@ def save_coca(folder: Path) -> Path:
     return folder
 
 
+def save_blip2(folder: Path) -> Path:
+    """BLIP-2 over an OPT of the micro vocabulary, with two more rows than words."""
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = OPTConfig(
+        **small,
+        vocab_size=len(GPT2_WORDS) + 2,
+        ffn_dim=64,
+        word_embed_proj_dim=32,
+        max_position_embeddings=40,
+        bos_token_id=len(GPT2_WORDS) - 1,
+        eos_token_id=3,
+        pad_token_id=0,
+    )
+    config = Blip2Config(
+        vision_config=small | {"intermediate_size": 64, "image_size": SIDE, "patch_size": 16},
+        qformer_config=small | {"intermediate_size": 64, "cross_attention_frequency": 1},
+        text_config=text,
+        num_query_tokens=4,
+        image_token_index=len(GPT2_WORDS) + 1,
+    )
+    widen(Blip2ForConditionalGeneration(config), 6).save_pretrained(folder)
+    write_gpt2_tokenizer(folder)
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+    write_recipe(folder, half | {"size": {"height": SIDE, "width": SIDE}})
+    return folder
+
+
+def write_gpt2_tokenizer(folder):
+    words = {word: number for number, word in enumerate(GPT2_WORDS)}
+    (folder / "vocab.json").write_text(json.dumps(words))
+    (folder / "merges.txt").write_text("#version: 0.2\nĠ a\nĠ b\nĠ c\na b\nĠa b\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+
+
 def save_ofa(folder: Path) -> Path:
     """An OFA folder with a vocabulary of bytes, its table of words stored three times as theirs."""
     from prompt_ensemble.captioners.ofa.config import OfaConfig
@@ -244,6 +278,7 @@ def save_ofa(folder: Path) -> Path:
 SAVE = {
     "ofa": save_ofa,
     "blip": save_blip,
+    "blip2": save_blip2,
     "git": save_git,
     "encoder-decoder": save_encoder_decoder,
     "coca": save_coca,

@@ -1,0 +1,74 @@
+"""BLIP-2 with a decoder-only language model (OPT): its Q-Former turns the image into 32 words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from prompt_ensemble.captioners.generation import Generation
+from prompt_ensemble.captioners.predictor import CaptionOptions, CaptionPredictor
+from prompt_ensemble.errors import BadWeights
+
+if TYPE_CHECKING:
+    import torch
+
+    from prompt_ensemble.captioners.contract import Captioner
+    from prompt_ensemble.captioners.decoding import Decoding
+    from prompt_ensemble.device import Placement
+
+
+@dataclass(frozen=True)
+class Blip2Options(CaptionOptions):
+    """BLIP-2's own option."""
+
+    prompt: str = ""
+    """Words every caption begins with, unsaid, e.g. "a photo of"."""
+
+
+class Blip2Predictor(CaptionPredictor):
+    """blip2-opt-2.7b, blip2-opt-6.7b and the like, as transformers folders."""
+
+    Options: ClassVar[type[Blip2Options]] = Blip2Options
+    default_weights: ClassVar[str] = "blip2-opt-2.7b"
+    published = Generation(num_beams=5, max_length=30, min_length=1)
+    """The authors' captioning in LAVIS."""
+    options: Blip2Options
+
+    def load(self, placement: Placement) -> Captioner:
+        """The folder's model on the device, all in its precision: 2.7 billion numbers and more."""
+        from transformers import Blip2ForConditionalGeneration
+
+        from prompt_ensemble.captioners.hugging_face import (
+            load_model,
+            load_preprocessing,
+            load_tokenizer,
+            reader,
+        )
+        from prompt_ensemble.captioners.searching import SearchingCaptioner
+
+        model = load_model(Blip2ForConditionalGeneration, self.path, "blip-2", placement.dtype)
+        if not model.config.use_decoder_only_language_model:
+            raise BadWeights(
+                f"{self.path} speaks with {model.config.text_config.model_type!r}; only BLIP-2 "
+                "with a decoder-only language model, such as blip2-opt-2.7b, is known here"
+            )
+        text, tokenizer = model.config.text_config, load_tokenizer(self.path)
+        unsaid = tokenizer(self.options.prompt, add_special_tokens=False).input_ids
+        return SearchingCaptioner(
+            load_preprocessing(self.path),
+            partial(begin, model.to(placement.device)),
+            prompt=[text.bos_token_id, *unsaid],
+            end=text.eos_token_id,
+            read=reader(tokenizer),
+            generation=self.generation,
+            longest=text.max_position_embeddings - model.config.num_query_tokens,
+        )
+
+
+def begin(model: Any, pixels: torch.Tensor) -> Decoding:
+    """A decoding that has looked at the images once."""
+    from prompt_ensemble.captioners.prefixed_decoding import PrefixedDecoding
+
+    pixels = pixels.to(model.dtype)
+    return PrefixedDecoding(model.language_model, model.get_image_features(pixels).pooler_output)
