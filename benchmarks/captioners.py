@@ -98,7 +98,7 @@ def blip_contender(size: str, device: torch.device, generation: Generation) -> C
     if size == "large":
         vision |= {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
         vision |= {"num_attention_heads": 16}
-    text = {"num_attention_heads": 12, "initializer_range": 0.2}
+    text = {"num_attention_heads": 12, "initializer_range": 0.05}
     vision["initializer_range"] = 0.02
     config = BlipConfig(text_config=text, vision_config=vision)
     model = BlipForConditionalGeneration(config).eval().to(device)

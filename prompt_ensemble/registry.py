@@ -15,6 +15,7 @@ PREDICTORS: dict[str, str] = {
     "git": "prompt_ensemble.captioners.git:GitPredictor",
     "coca": "prompt_ensemble.captioners.coca:CocaPredictor",
     "blip2": "prompt_ensemble.captioners.blip2:Blip2Predictor",
+    "florence2": "prompt_ensemble.captioners.florence2:Florence2Predictor",
     "encoder-decoder": "prompt_ensemble.captioners.encoder_decoder:EncoderDecoderPredictor",
 }
 """Kind → where its ``Predictor`` class is; imported only when asked for."""

@@ -13,6 +13,7 @@ LAYOUTS = (
     Layout("ofa", ("config.json", "vocab.json", "merges.txt"), ("ofa",)),
     Layout("blip", ("config.json",), ("blip",)),
     Layout("blip2", ("config.json",), ("blip-2",)),
+    Layout("florence2", ("config.json",), ("florence2",)),
     Layout("git", ("config.json",), ("git",)),
     Layout("encoder-decoder", ("config.json",), ("vision-encoder-decoder",)),
     Layout("coca", ("open_clip_config.json",)),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @options.images
 @click.option(
     "--model", "name", required=True, metavar="NAME",
-    help="A kind (ofa, blip, blip2, git, coca, encoder-decoder), or the name or path of a model's folder.",
+    help="A kind (ofa, blip, git, coca …), or the name or path of a model's folder.",
 )  # fmt: skip
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE",

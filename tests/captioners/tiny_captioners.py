@@ -12,10 +12,13 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    BartConfig,
     Blip2Config,
     Blip2ForConditionalGeneration,
     BlipConfig,
     BlipForConditionalGeneration,
+    Florence2Config,
+    Florence2ForConditionalGeneration,
     GitConfig,
     GitForCausalLM,
     GPT2Config,
@@ -235,6 +238,37 @@ def save_blip2(folder: Path) -> Path:
     return folder
 
 
+def save_florence2(folder: Path) -> Path:
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *GPT2_WORDS[:-1]]
+    small = {"encoder_layers": 2, "decoder_layers": 2, "d_model": 32, "vocab_size": len(words) + 1}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    wide = {"encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 110}
+    vision = {
+        "depths": (1, 1),
+        "patch_size": (7, 3),
+        "patch_stride": (4, 2),
+        "patch_padding": (3, 1),
+        "patch_prenorm": (False, True),
+        "embed_dim": (16, 32),
+        "num_heads": (2, 2),
+        "num_groups": (2, 2),
+        "window_size": 4,
+        "projection_dim": 32,
+    }
+    config = Florence2Config(
+        text_config=BartConfig(**small, **heads, **wide),
+        vision_config=vision,
+        image_token_id=len(words),
+    )
+    widen(Florence2ForConditionalGeneration(config), 8).save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nĠ a\nĠ b\nĠ c\na b\nĠa b\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BartTokenizer"}))
+    clip = {"image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28], "resample": 3}
+    write_recipe(folder, clip | {"size": {"height": SIDE, "width": SIDE}})
+    return folder
+
+
 def write_gpt2_tokenizer(folder):
     words = {word: number for number, word in enumerate(GPT2_WORDS)}
     (folder / "vocab.json").write_text(json.dumps(words))
@@ -279,6 +313,7 @@ SAVE = {
     "ofa": save_ofa,
     "blip": save_blip,
     "blip2": save_blip2,
+    "florence2": save_florence2,
     "git": save_git,
     "encoder-decoder": save_encoder_decoder,
     "coca": save_coca,

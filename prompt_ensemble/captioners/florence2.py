@@ -1,0 +1,82 @@
+"""Florence-2: image and question are read together, and the answer is the caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from prompt_ensemble.captioners.generation import Generation
+from prompt_ensemble.captioners.predictor import CaptionOptions, CaptionPredictor
+
+if TYPE_CHECKING:
+    import torch
+
+    from prompt_ensemble.captioners.contract import Captioner
+    from prompt_ensemble.captioners.decoding import Decoding
+    from prompt_ensemble.device import Placement
+
+
+@dataclass(frozen=True)
+class Florence2Options(CaptionOptions):
+    """Florence-2's own option."""
+
+    question: str = "What does the image describe?"
+    """Its longer captions answer "Describe in detail what is shown in the image." and "Describe
+    with a paragraph what is shown in the image."."""
+
+
+class Florence2Predictor(CaptionPredictor):
+    """Florence-2 base or large, as folders of the transformers class (not of remote code)."""
+
+    Options: ClassVar[type[Florence2Options]] = Florence2Options
+    default_weights: ClassVar[str] = "Florence-2-large"
+    published = Generation(num_beams=3, max_length=100, no_repeat_ngram_size=3)
+    """The call on the model card; its n-grams stand in config.json."""
+    options: Florence2Options
+
+    def load(self, placement: Placement) -> Captioner:
+        """The folder's model on the device."""
+        from transformers import Florence2ForConditionalGeneration
+
+        from prompt_ensemble.captioners.hugging_face import (
+            load_model,
+            load_preprocessing,
+            load_tokenizer,
+            reader,
+        )
+        from prompt_ensemble.captioners.searching import SearchingCaptioner
+
+        model = load_model(Florence2ForConditionalGeneration, self.path, "florence2")
+        text, tokenizer = model.config.text_config, load_tokenizer(self.path)
+        question = tokenizer(self.options.question).input_ids
+        return SearchingCaptioner(
+            load_preprocessing(self.path),
+            partial(begin, model.to(placement.device), question),
+            prompt=[text.decoder_start_token_id, text.bos_token_id],
+            end=text.eos_token_id,
+            read=reader(tokenizer),
+            generation=self.generation,
+            longest=text.max_position_embeddings,
+        )
+
+
+def begin(model: Any, question: list[int], pixels: torch.Tensor) -> Decoding:
+    """A decoding that has looked at the images once, with the question in mind."""
+    import torch
+
+    from prompt_ensemble.captioners.cached_decoding import CachedDecoding
+
+    asked = torch.tensor([question], device=pixels.device).expand(len(pixels), -1)
+    words = model.get_input_embeddings()(asked)
+    seen = model.model.get_image_features(pixels).pooler_output.to(words.dtype)
+    encoder = model.model.language_model.encoder
+    read = encoder(inputs_embeds=torch.cat([seen, words], 1)).last_hidden_state
+    return CachedDecoding(partial(answer, model), read)
+
+
+def answer(model: Any, **inputs: Any) -> Any:
+    """The decoder's step, with logits."""
+    said = model.model.language_model.decoder(**inputs)
+    said.logits = model.lm_head(said.last_hidden_state)
+    return said
