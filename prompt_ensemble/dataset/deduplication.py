@@ -65,9 +65,10 @@ def deduplicate(
     check_threshold(threshold)
     first = np.array(first_of_each(prompts), np.int64)
     distinct = np.flatnonzero(first == np.arange(len(prompts)))
+    index = ApproximateIndex() if index is None else index
     with progress("near duplicates", len(distinct), "prompt") as advance:
         vectors = encoded([prompts[place] for place in distinct.tolist()], encode)
-        near = near_duplicates(vectors, threshold, index or ApproximateIndex(), advance)
+        near = near_duplicates(vectors, threshold, index, advance)
     stands_for = np.empty(len(prompts), np.int64)
     stands_for[distinct] = distinct[near]
     return Deduplication(stands_for[first], len(prompts) - len(distinct))
