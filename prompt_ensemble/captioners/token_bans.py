@@ -1,4 +1,4 @@
-"""Words that may not come next: repeated n-grams, an end too early, anything but the end too late."""
+"""Words that may not come next: repeated n-grams, an end too early, anything else too late."""
 
 from __future__ import annotations
 

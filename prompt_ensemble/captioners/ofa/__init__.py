@@ -1,1 +1,1 @@
-"""OFA, the authors' image captioner, in plain PyTorch: trunk, positions, encoder, decoder, words."""
+"""OFA's image captioner in plain PyTorch: trunk, positions, encoder, decoder, tokenizer."""

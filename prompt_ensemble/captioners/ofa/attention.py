@@ -26,11 +26,11 @@ class Attention(nn.Module):
 
     def keys_values(self, x: torch.Tensor) -> KeysValues:
         """What ``x (B, m, d)`` offers to be attended to, ``(B, heads, m, d / heads)`` each."""
-        return self.split(self.k_proj(x)), self.split(self.v_proj(x))
+        return split_heads(self.k_proj(x), self.heads), split_heads(self.v_proj(x), self.heads)
 
     def forward(self, x: torch.Tensor, memory: KeysValues, bias: torch.Tensor) -> torch.Tensor:
         """What ``x (B, n, d)`` finds there; ``bias`` is ``(1 or B, heads, n, m)``."""
-        queries, (keys, values) = self.split(self.q_proj(x)), memory
+        queries, (keys, values) = split_heads(self.q_proj(x), self.heads), memory
         found = scaled_dot_product_attention(
             queries, keys, values, attn_mask=bias.to(queries.dtype), scale=self.scale
         )
@@ -38,9 +38,10 @@ class Attention(nn.Module):
         mixed: torch.Tensor = self.out_proj(weighed.transpose(1, 2).flatten(2))
         return mixed
 
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, n, d)`` to ``(B, heads, n, d / heads)``."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+def split_heads(x: torch.Tensor, heads: int) -> torch.Tensor:
+    """``(B, n, d)`` to ``(B, heads, n, d / heads)``."""
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def working_dtype(x: torch.Tensor) -> torch.dtype:

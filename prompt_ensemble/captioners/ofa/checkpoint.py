@@ -143,7 +143,9 @@ def config_of(state: State, path: Path) -> OfaConfig:
             resnet_type=trunk_of(state, path),
             max_position_embeddings=len(state["encoder.embed_positions.weight"]) - 2,
             token_bucket_size=(len(state["encoder.token_rel_pos_table_list.0.weight"]) + 1) // 2,
-            image_bucket_size=round((len(state["encoder.embed_image_positions.weight"]) - 1) ** 0.5),
+            image_bucket_size=round(
+                (len(state["encoder.embed_image_positions.weight"]) - 1) ** 0.5
+            ),
         )
     except KeyError as error:
         raise BadWeights(

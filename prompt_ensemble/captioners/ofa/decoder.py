@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
@@ -52,7 +53,11 @@ class Decoder(nn.Module):
 
     def __init__(self, config: OfaConfig, embed_tokens: nn.Embedding) -> None:
         super().__init__()
-        width, heads, side = config.d_model, config.decoder_attention_heads, config.image_bucket_size
+        width, heads, side = (
+            config.d_model,
+            config.decoder_attention_heads,
+            config.image_bucket_size,
+        )
         layers = config.decoder_layers
         self.config = config
         self.scale = math.sqrt(width) if config.scale_embedding else 1.0
@@ -62,8 +67,10 @@ class Decoder(nn.Module):
         self.embed_positions = nn.Embedding(config.max_position_embeddings + 2, width)
         self.embed_image_positions = nn.Embedding(side * side + 1, width)
         self.pos_ln, self.image_pos_ln = nn.LayerNorm(width), nn.LayerNorm(width)
-        for name in ("self_pos_q", "self_pos_k", "cross_pos_q", "cross_pos_k"):
-            self.add_module(f"{name}_linear", nn.Linear(width, width))
+        self.self_pos_q_linear = nn.Linear(width, width)
+        self.self_pos_k_linear = nn.Linear(width, width)
+        self.cross_pos_q_linear = nn.Linear(width, width)
+        self.cross_pos_k_linear = nn.Linear(width, width)
         self.token_rel_pos_table_list = token_tables(layers, config.token_bucket_size, heads)
         self.image_rel_pos_table_list = image_tables(layers, side, heads)
         self.layers = nn.ModuleList(
@@ -106,7 +113,7 @@ class Decoder(nn.Module):
         if memory.padding is not None:
             over = over.masked_fill(memory.padding[:, None, None, :], NEVER)
         return Reading(
-            tuple(layer.cross_attn.keys_values(memory.hidden) for layer in self.layers),
+            tuple(layer.offer(memory.hidden) for layer in cast(list[DecoderLayer], self.layers)),
             over.to(dtype),
             tuple(bias.masked_fill(future, NEVER).to(dtype) for bias in back),
             code_rows,
@@ -134,7 +141,7 @@ class Decoder(nn.Module):
         buckets: torch.Tensor,
         tables: nn.ModuleList,
     ) -> Biases:
-        """From own positions ``(n, d)``, the memory's ``(1, S, d)`` and the buckets of the former."""
+        """From positions ``(n, d)``, the memory's ``(1, S, d)``, and buckets of the former."""
         heads, factor = self.config.decoder_attention_heads, self.config.attn_scale_factor
         own = positions.unsqueeze(0)
         over = absolute_bias(

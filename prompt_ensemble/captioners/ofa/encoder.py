@@ -47,7 +47,11 @@ class Encoder(nn.Module):
 
     def __init__(self, config: OfaConfig) -> None:
         super().__init__()
-        width, heads, side = config.d_model, config.encoder_attention_heads, config.image_bucket_size
+        width, heads, side = (
+            config.d_model,
+            config.encoder_attention_heads,
+            config.image_bucket_size,
+        )
         self.config = config
         self.scale = math.sqrt(width) if config.scale_embedding else 1.0
         self.embed_tokens = nn.Embedding(config.vocab_size, width)

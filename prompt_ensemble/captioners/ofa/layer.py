@@ -1,4 +1,4 @@
-"""A transformer layer of either stack: sub-layers with residuals and up to two norms around each."""
+"""The layers of both stacks: sub-layers with residuals and up to two norms around each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ class Layer(nn.Module):
     """Self-attention and feed-forward; the names of the norms are the checkpoint's."""
 
     def __init__(
-        self, width: int, heads: int, inner: int, activation: str, norm_first: bool, normformer: bool
+        self,
+        width: int,
+        heads: int,
+        inner: int,
+        activation: str,
+        norm_first: bool,
+        normformer: bool,
     ) -> None:
         super().__init__()
         self.norm_first = norm_first
@@ -68,12 +74,22 @@ class DecoderLayer(Layer):
     """Words attend to the words before them, then to the encoder's memory."""
 
     def __init__(
-        self, width: int, heads: int, inner: int, activation: str, norm_first: bool, normformer: bool
+        self,
+        width: int,
+        heads: int,
+        inner: int,
+        activation: str,
+        norm_first: bool,
+        normformer: bool,
     ) -> None:
         super().__init__(width, heads, inner, activation, norm_first, normformer)
         self.cross_attn = Attention(width, heads)
         self.cross_attn_layer_norm = nn.LayerNorm(width)
         self.cross_attn_mid_layer_norm = norm_if(normformer, width)
+
+    def offer(self, memory: torch.Tensor) -> KeysValues:
+        """What this layer sees of the encoder's memory ``(B, S, d)``."""
+        return self.cross_attn.keys_values(memory)
 
     def forward(
         self,
@@ -86,7 +102,8 @@ class DecoderLayer(Layer):
         """New positions ``(R, t, d)`` to the same shape.
 
         ``remember`` adds their keys and values to those of the positions before. The memory exists
-        once per image: its K rows attend to it side by side, ``memory_bias (1 or B, heads, K·t, m)``.
+        once per image, whose K rows attend to it side by side: ``memory_bias`` is
+        ``(1 or B, heads, K·t, m)``.
         """
 
         def attend(y: torch.Tensor) -> torch.Tensor:

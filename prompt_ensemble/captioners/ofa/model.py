@@ -19,8 +19,6 @@ PROMPT = " what does the image describe?"
 """The leading space matters."""
 PREPROCESSING = Preprocessing(480, 480, HALF, HALF)
 """The size the caption checkpoints were fine-tuned at; squashed, never cropped."""
-PUBLISHED = Generation(num_beams=5, no_repeat_ngram_size=3)
-"""The call on the authors' model cards."""
 
 
 class Ofa(nn.Module):
@@ -33,7 +31,7 @@ class Ofa(nn.Module):
         self.decoder = Decoder(config, self.encoder.embed_tokens)
 
     def encode(self, input_ids: torch.Tensor, images: torch.Tensor | None = None) -> Memory:
-        """Question ids ``(B, T)`` and normalised pictures ``(B, 3, H, W)`` as the decoder's memory."""
+        """The memory of question ids ``(B, T)`` and normalised pictures ``(B, 3, H, W)``."""
         features = None if images is None else self.encoder.embed_images(images)
         memory: Memory = self.encoder(input_ids, features)
         return memory
@@ -55,7 +53,7 @@ class Ofa(nn.Module):
         self,
         input_ids: torch.Tensor,
         images: torch.Tensor | None,
-        generation: Generation = PUBLISHED,
+        generation: Generation,
         early_stopping: bool = False,
     ) -> list[list[Said]]:
         """Captions of each picture as the model cards' ``generate`` finds them, best first."""
@@ -73,7 +71,7 @@ class Ofa(nn.Module):
         self,
         input_ids: torch.Tensor,
         images: torch.Tensor | None,
-        generation: Generation = PUBLISHED,
+        generation: Generation,
     ) -> list[list[Said]]:
         """Captions of each picture as the authors' evaluation finds them, best first."""
         decoding, start = self.begin(self.encode(input_ids, images), generation)

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import nn
 
+from prompt_ensemble.captioners.ofa.attention import split_heads
+
 LONGEST = 1024
 """Text positions that the buckets are stretched over, whatever the configuration says."""
 CODE_SLOTS_BEYOND = 768
@@ -63,9 +65,8 @@ def absolute_bias(
     queries: torch.Tensor, keys: torch.Tensor, heads: int, factor: float
 ) -> torch.Tensor:
     """Projected position vectors ``(B, n, d)`` and ``(B, m, d)`` compared, ``(B, heads, n, m)``."""
-    size = queries.shape[-1] // heads
-    queries = queries.unflatten(-1, (heads, size)).transpose(1, 2) * (size * factor) ** -0.5
-    return queries @ keys.unflatten(-1, (heads, size)).permute(0, 2, 3, 1)
+    scale = (queries.shape[-1] // heads * factor) ** -0.5
+    return split_heads(queries * scale, heads) @ split_heads(keys, heads).transpose(2, 3)
 
 
 def token_tables(layers: int, size: int, heads: int) -> nn.ModuleList:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from prompt_ensemble.errors import BadWeights, MissingWeights
@@ -22,7 +23,7 @@ TIDIED += [(f" {ending}", ending) for ending in ("n't", "'m", "'s", "'ve", "'re"
 
 @lru_cache(maxsize=1)
 def byte_characters() -> dict[int, str]:
-    """A printable character for each byte: itself where it is printable, else one beyond Latin-1."""
+    """A printable character for each byte: itself if it is printable, else one beyond Latin-1."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     characters = {byte: chr(byte) for byte in printable}
@@ -89,7 +90,7 @@ class Tokenizer:
     def merge(self, pieces: list[str]) -> list[str]:
         """Join neighbours, the earliest learnt pair first, until none is left."""
         while len(pieces) > 1:
-            pairs = list(zip(pieces, pieces[1:], strict=False))
+            pairs = list(pairwise(pieces))
             best = min(pairs, key=lambda pair: self.ranks.get(pair, len(self.ranks)))
             if best not in self.ranks:
                 break

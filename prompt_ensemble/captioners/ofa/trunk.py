@@ -61,23 +61,18 @@ class Trunk(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(64)
-        channels = 64
-        for number, (blocks, width) in enumerate(
-            zip(BLOCKS[resnet_type], WIDTHS, strict=True), start=1
-        ):
-            first = Bottleneck(channels, width, stride=1 if number == 1 else 2)
-            channels = width * EXPANSION
-            rest = [Bottleneck(channels, width, stride=1) for _ in range(blocks - 1)]
-            self.add_module(f"layer{number}", nn.Sequential(first, *rest))
+        blocks = BLOCKS[resnet_type]
+        self.layer1 = stage(64, WIDTHS[0], blocks[0], stride=1)
+        self.layer2 = stage(EXPANSION * WIDTHS[0], WIDTHS[1], blocks[1], stride=2)
+        self.layer3 = stage(EXPANSION * WIDTHS[1], WIDTHS[2], blocks[2], stride=2)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised pictures ``(B, 3, H, W)`` to features ``(B, 1024, ⌈H/16⌉, ⌈W/16⌉)``."""
         x = images.contiguous(memory_format=torch.channels_last)
         x = self.bn1(self.conv1(x)).relu_()
         x = max_pool2d(x, 3, 2, 1)
-        for stage in (self.layer1, self.layer2, self.layer3):
-            x = stage(x)
-        return x
+        features: torch.Tensor = self.layer3(self.layer2(self.layer1(x)))
+        return features
 
     def fold(self) -> None:
         """Make it faster for good: norms into convolutions, channels last. Only for inference."""
@@ -85,7 +80,15 @@ class Trunk(nn.Module):
         for block in self.modules():
             if isinstance(block, Bottleneck):
                 block.fold()
-        self.to(memory_format=torch.channels_last)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last)
+
+
+def stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+    """Blocks at one resolution, the first of which changes it."""
+    rest = [Bottleneck(EXPANSION * width, width, stride=1) for _ in range(blocks - 1)]
+    return nn.Sequential(Bottleneck(channels, width, stride), *rest)
 
 
 def folded(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:

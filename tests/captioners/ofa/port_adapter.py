@@ -1,6 +1,6 @@
 """What the fixtures' check_port.py asks of an OFA port, answered by ours.
 
-    python FIXTURES/check_port.py tests/captioners/ofa/port_adapter.py --only micro,search,gen
+python FIXTURES/check_port.py tests/captioners/ofa/port_adapter.py --only micro,search,gen
 """
 
 from pathlib import Path
