@@ -25,7 +25,8 @@ from prompt_ensemble.predictors import Looker
 
 Views = tuple[torch.Tensor, ...]
 BATCHES_AHEAD = 2
-"""Batches being prepared while one is on the device."""
+"""Batches being prepared while one is on a GPU. A CPU is better off doing one thing at a time: its
+model already uses every core, and each of its steps would wait for the core a reader has taken."""
 
 
 class HasPath(Protocol):
@@ -74,6 +75,7 @@ def prepared_batches(
     if not getattr(looker, "sees_images", True):
         yield from (Batch(tuple(image.image_id for image in cut), ()) for cut in cuts)
         return
+    ahead = BATCHES_AHEAD if placement.on_gpu else 0
     readers = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
     stacker = ThreadPoolExecutor(1)
     waiting: deque[Future[Batch]] = deque()
@@ -81,7 +83,7 @@ def prepared_batches(
         for cut in cuts:
             read = [readers.submit(read_one, looker, image.path) for image in cut]
             waiting.append(stacker.submit(stack, cut, read, placement.on_gpu))
-            if len(waiting) > BATCHES_AHEAD:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

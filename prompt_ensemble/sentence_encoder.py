@@ -44,7 +44,9 @@ class SentenceEncoder:
     def model(self) -> SentenceTransformer:
         """The network, on the device of the placement."""
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # a bar for reading one small file is noise
         device = str(self.placement.device) if self.placement else "cpu"
         try:
             model = SentenceTransformer(str(self.folder), device=device, local_files_only=True)

@@ -33,7 +33,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing a test leaves behind can be found by another run, and Kaggle's mounts are not ours."""
+    """What a test caches no other run finds, and Kaggle's mounts are not ours."""
     monkeypatch.delenv("PROMPT_ENSEMBLE_WEIGHTS", raising=False)
     monkeypatch.setattr(prompt_ensemble.weights, "KAGGLE_INPUT", Path("/nowhere"))
     if "PROMPT_ENSEMBLE_CACHE" not in os.environ:

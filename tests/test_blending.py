@@ -1,3 +1,5 @@
+"""The blend: by id, by weight, and nothing else."""
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def test_the_order_in_which_members_are_named_does_not_change_a_bit():
     "weights", [{"one": 1.0}, {"one": 1.0, "two": 1.0, "three": 1.0}], ids=["missing", "extra"]
 )
 def test_members_and_weights_must_be_the_same(weights):
-    with pytest.raises(BadConfig, match="two|three"):
+    with pytest.raises(BadConfig, match=r"two|three"):
         blend({"one": member(1), "two": member(2)}, weights)
 
 

@@ -1,3 +1,5 @@
+"""The command line as a user meets it."""
+
 import json
 import subprocess
 import sys
@@ -13,7 +15,10 @@ from prompt_ensemble.submission import read_submission, write_submission
 
 
 def test_help_is_instant_and_imports_no_torch():
-    code = "import sys; from prompt_ensemble.cli import main; main(['--help']); print('torch' in sys.modules)"
+    code = (
+        "import sys; from prompt_ensemble.cli import main; main(['--help']);"
+        "print('torch' in sys.modules)"
+    )
     times = []
     for _ in range(3):
         started = time.perf_counter()

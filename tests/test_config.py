@@ -1,3 +1,5 @@
+"""Presets and the errors that slips of the pen become."""
+
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,7 +49,7 @@ def test_members_of_weight_zero_are_not_blended():
     [
         (
             GOOD.replace("weight = 1", "wieght = 1"),
-            r"test.toml, member 1: unknown key 'wieght'; did",
+            r"member 1: unknown key 'wieght'; did",
         ),
         (GOOD.replace("description", "descripton"), "unknown key 'descripton'; did you mean"),
         (GOOD.replace('model = "regressor"', "", 1), "member 1: 'model' is missing"),

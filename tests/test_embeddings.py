@@ -1,3 +1,5 @@
+"""Vectors and their ids."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Pictures of every kind, and files that are none."""
+
 import numpy as np
 import pytest
 from broken_images import BROKEN

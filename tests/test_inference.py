@@ -1,3 +1,5 @@
+"""The loop that feeds a model."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""The competition's score."""
+
 import numpy as np
 import pytest
 

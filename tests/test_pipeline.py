@@ -1,3 +1,5 @@
+"""Whole runs with a tiny member."""
+
 import csv
 import json
 

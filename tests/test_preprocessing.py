@@ -1,3 +1,5 @@
+"""Pixels as torchvision would make them."""
+
 import numpy as np
 import pytest
 import torch

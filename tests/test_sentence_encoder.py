@@ -1,3 +1,5 @@
+"""The real encoder, against the competition's published numbers."""
+
 import json
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Shards, keys and damage."""
+
 from pathlib import Path
 
 import numpy as np

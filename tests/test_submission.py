@@ -1,3 +1,5 @@
+"""submission.csv, written, read and checked."""
+
 import csv
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Good images and bad ones, told apart."""
+
 import hashlib
 
 from broken_images import write_broken_images

@@ -1,3 +1,5 @@
+"""torchvision beside a CPU torch."""
+
 import subprocess
 import sys
 

@@ -1,3 +1,5 @@
+"""Finding, recognising and safely reading model files."""
+
 import pickle
 
 import pytest

@@ -1,0 +1,76 @@
+"""Phrase banks: lists embedded once and kept, under a key of the encoder and the list.
+
+A bank that was made with another encoder or another list has another key and is never found; one
+that the disk has damaged is noticed and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prompt_ensemble.files import write_atomically
+from prompt_ensemble.retrieval.cache import cache_folder
+from prompt_ensemble.retrieval.phrases import PhraseList
+
+log = logging.getLogger(__name__)
+
+EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class PhraseBank:
+    """Phrases and their unit rows, ``(P, D)`` float32."""
+
+    name: str
+    phrases: tuple[str, ...]
+    vectors: np.ndarray
+
+
+def open_bank(phrases: PhraseList, encoder_digest: str, embed: EmbedPhrases) -> PhraseBank:
+    """The bank of a list: from the cache, or embedded now and kept."""
+    path = bank_path(phrases, encoder_digest)
+    vectors = read_vectors(path, len(phrases.phrases))
+    if vectors is None:
+        vectors = embed(phrases.phrases)
+        keep_vectors(path, vectors)
+    return PhraseBank(phrases.name, phrases.phrases, vectors)
+
+
+def bank_path(phrases: PhraseList, encoder_digest: str) -> Path:
+    """Where a bank lies."""
+    key = hashlib.sha256(f"{encoder_digest}\n{phrases.digest}".encode()).hexdigest()
+    return cache_folder() / "banks" / f"{phrases.name}-{key[:32]}.safetensors"
+
+
+def keep_vectors(path: Path, vectors: np.ndarray) -> None:
+    """Write a bank; where that is not allowed the run goes on without."""
+    from safetensors.numpy import save
+
+    try:
+        write_atomically(path, save({"vectors": np.ascontiguousarray(vectors)}))
+    except OSError as error:
+        log.warning("%s cannot be kept (%s) and will be made again next time", path, error)
+
+
+def read_vectors(path: Path, count: int) -> np.ndarray | None:
+    """A kept bank's rows; None if there is none or it is not what it should be."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.exists():
+        return None
+    try:
+        vectors: np.ndarray = load_file(path)["vectors"]
+    except (SafetensorError, KeyError, OSError) as error:
+        log.warning("%s is damaged (%s) and will be made again", path, error)
+        return None
+    if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
+        log.warning("%s does not hold %d rows of numbers and will be made again", path, count)
+        return None
+    return vectors

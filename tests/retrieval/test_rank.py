@@ -1,0 +1,42 @@
+"""Ranking against the plain way: sort everything."""
+
+import pytest
+import torch
+
+from prompt_ensemble.retrieval import rank
+from prompt_ensemble.retrieval.rank import top_phrases
+
+
+def rows(count: int, levels: int = 1000) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(-levels, levels, (count, 8), generator=generator).float() / levels
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_it_equals_a_stable_sort_of_everything(count):
+    images, phrases = rows(7), rows(200)
+    similarities = images @ phrases.T
+    expected = similarities.sort(dim=1, descending=True, stable=True)
+    cosines, numbers = top_phrases(images, phrases, count)
+    assert torch.equal(numbers, expected.indices[:, :count])
+    assert torch.allclose(cosines, expected.values[:, :count])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_equal_phrases_come_in_list_order(count):
+    phrases = torch.ones(6, 8)
+    _, numbers = top_phrases(rows(3).abs(), phrases, count)
+    assert numbers.tolist() == [list(range(count))] * 3
+
+
+def test_parts_within_the_memory_budget_change_nothing(monkeypatch):
+    images, phrases = rows(9), rows(30)
+    whole = top_phrases(images, phrases, 4)
+    monkeypatch.setattr(rank, "MEMORY_BUDGET", 4 * 30 * 2)
+    parts = top_phrases(images, phrases, 4)
+    assert torch.equal(whole[1], parts[1])
+
+
+def test_a_bank_smaller_than_k_gives_all_it_has():
+    cosines, _ = top_phrases(rows(2), rows(3), 10)
+    assert cosines.shape == (2, 3)
