@@ -10,6 +10,9 @@ import numpy as np
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig, MismatchedIds
 
+PRIOR = "(prior)"
+"""The prior among the parts of a blend; no member can have this name."""
+
 
 def blend(parts: Mapping[str, Embeddings], weights: Mapping[str, float]) -> Embeddings:
     """Weighted mean of the members' directions, in the id order of the first member by name.

@@ -43,6 +43,12 @@ class RunConfig:
     description: str = ""
     prior: str = ""
     """Weights name of the embedding that stands in for an image nobody can read."""
+    prior_weight: float = 0.0
+    """Share of the prior in every blend, beside the members' weights."""
+    weights_from: str = ""
+    """Where the weights come from; the preset itself if empty."""
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    """Weights of each image's own, as a tuned blend may hold them."""
 
     @property
     def blend_weights(self) -> dict[str, float]:

@@ -15,6 +15,7 @@ import numpy as np
 from prompt_ensemble.files import write_atomically
 from prompt_ensemble.report import write_report
 from prompt_ensemble.submission import submission_ids, write_submission
+from prompt_ensemble.tuning.signals import said
 
 if TYPE_CHECKING:
     from prompt_ensemble.findings import Findings
@@ -30,6 +31,7 @@ RECORDED_PACKAGES = (
     "numpy",
     "pillow",
 )
+CONFIDENCE_TABLE = "confidence.csv"
 LINES_SHOWN = 5
 """Phrases or captions of one member that stand in the table of an image."""
 
@@ -40,6 +42,7 @@ def write_outputs(prediction: Prediction, out: Path, sample: Path | None = None)
     for name, result in prediction.members.items():
         result.embeddings.save(out / "embeddings" / f"{name}.safetensors")
     write_table(prediction, out / "predictions.csv")
+    write_confidence(prediction, out / CONFIDENCE_TABLE)
     write_report(prediction, out / "report.html")
     write_atomically(out / "run.json", json.dumps(run_record(prediction), indent=2) + "\n")
     write_submission(out / "submission.csv", prediction.embeddings, ids)
@@ -60,6 +63,18 @@ def write_table(prediction: Prediction, path: Path) -> None:
     write_atomically(path, text.getvalue())
 
 
+def write_confidence(prediction: Prediction, path: Path) -> None:
+    """One row an image: how sure each speaking member is, which tuning may weigh it by."""
+    findings = {name: result.findings for name, result in prediction.members.items()}
+    signals = said(findings)
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["image_id", *signals])
+    for row, image in enumerate(prediction.album.good):
+        table.writerow([image.image_id, *(f"{values[row]:.6g}" for values in signals.values())])
+    write_atomically(path, text.getvalue())
+
+
 def words(findings: Findings, row: int) -> str:
     """What a member said of one image, in one line."""
     return "; ".join(f"{line.kind}: {line.text}" for line in findings.lines[row][:LINES_SHOWN])
@@ -77,7 +92,7 @@ def run_record(prediction: Prediction) -> dict[str, object]:
         "members": {
             member.name: {
                 "weight": member.weight,
-                "weight_from": f"preset {config.name!r}",
+                "weight_from": config.weights_from or f"preset {config.name!r}",
                 "seconds": round(float(prediction.members[member.name].seconds.sum()), 3),
                 "identity": prediction.members[member.name].identity,
             }

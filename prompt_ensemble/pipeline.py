@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from prompt_ensemble.blending import blend
+from prompt_ensemble.blending import PRIOR, blend
 from prompt_ensemble.config import MemberConfig, RunConfig, from_table, load_config, load_preset
 from prompt_ensemble.device import Placement, choose_placement, release
 from prompt_ensemble.embeddings import Embeddings
@@ -102,16 +102,17 @@ def predict(
         workers,
         progress,
     )
-    members = open_members(config, run.roots)
-    prior = load_prior(config, run.roots) if on_bad_image == "prior" else None
+    members = useful(open_members(config, run.roots), config)
+    config = replace(config, members=tuple(m.config for m in members))
+    fill = on_bad_image == "prior"
+    prior = prior_of(config, run.roots) if fill or config.prior_weight else None
+    filler = prior if fill else None
     sources = [images] if isinstance(images, str | Path) else images
     album = survey(find_images(sources), workers=workers, progress=progress)
-    check_album(album, prior)
+    check_album(album, filler)
     encoder = SentenceEncoder(placement=run.placement)
     results = run_members(members, album, run, encoder)
-    shares = config.blend_weights
-    blended = blend({name: results[name].embeddings for name in shares}, shares)
-    whole = fill_with_prior(blended, album, prior)
+    whole = fill_with_prior(blend_members(results, config, prior), album, filler)
     seconds = time.monotonic() - started
     return Prediction(whole, results, album, config, run.placement, seconds)
 
@@ -150,6 +151,17 @@ def sorted_by_need(by_name: Mapping[str, Member]) -> list[Member]:
         raise BadConfig(f"members need each other in a circle: {error.args[1]}") from error
 
 
+def useful(members: Sequence[Member], config: RunConfig) -> list[Member]:
+    """The members without those that have no weight, are needed by none, and feed no gate."""
+    if config.gate:
+        return list(members)
+    wanted = set(config.blend_weights)
+    for member in reversed(members):
+        if member.name in wanted:
+            wanted.update(member.predictor.needs())
+    return [member for member in members if member.name in wanted]
+
+
 def make_predictor(member: MemberConfig, roots: WeightRoots) -> Predictor:
     """A member's predictor, its options checked and its weights found."""
     kind = predictor_class(member.model)
@@ -157,14 +169,20 @@ def make_predictor(member: MemberConfig, roots: WeightRoots) -> Predictor:
     return kind(member.weights, options, roots)
 
 
-def load_prior(config: RunConfig, roots: WeightRoots) -> Embeddings:
-    """The one embedding that stands for any prompt."""
+def prior_of(config: RunConfig, roots: WeightRoots) -> Embeddings:
+    """The configuration's prior, which must have one."""
     if not config.prior:
         raise BadConfig(
-            f"{config.name!r} names no prior, so unreadable images cannot be filled in; "
-            "add prior = 'embedded-prior' to it or use --on-bad-image fail"
+            f"{config.name!r} names no prior, so unreadable images cannot be filled in, nor can a "
+            "blend hold a share of it; add prior = 'embedded-prior' to it, or use "
+            "--on-bad-image fail and prior_weight 0"
         )
-    found = roots.find(config.prior).path
+    return load_prior(config.prior, roots)
+
+
+def load_prior(name: str, roots: WeightRoots) -> Embeddings:
+    """The one embedding that stands for any prompt."""
+    found = roots.find(name).path
     return Embeddings.load(found / "prior.safetensors" if found.is_dir() else found)
 
 
@@ -191,6 +209,25 @@ def run_members(
         embeddings = member.predictor.embed(findings, encoder.encode)
         results[member.name] = MemberResult(findings, embeddings, seconds, identity)
     return results
+
+
+def blend_members(
+    results: Mapping[str, MemberResult], config: RunConfig, prior: Embeddings | None
+) -> Embeddings:
+    """The members' embeddings as one, by fixed weights or by a gate."""
+    if config.gate:
+        from prompt_ensemble.tuning.use import gated_blend
+
+        parts = {name: result.embeddings for name, result in results.items()}
+        findings = {name: result.findings for name, result in results.items()}
+        return gated_blend(parts, findings, config.gate, prior)
+    weights = dict(config.blend_weights)
+    parts = {name: results[name].embeddings for name in weights}
+    if prior and config.prior_weight:
+        ids = next(iter(parts.values())).image_ids
+        weights[PRIOR] = config.prior_weight
+        parts[PRIOR] = Embeddings(ids, np.repeat(prior.vectors[:1], len(ids), axis=0))
+    return blend(parts, weights)
 
 
 def observe(

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     help="An ensemble of your own.",
 )  # fmt: skip
 @click.option(
+    "--blend", type=click.Path(path_type=Path), metavar="blend.json",
+    help="Weights of 'tune' instead of the ensemble's own.",
+)  # fmt: skip
+@click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the results; run the same command again to continue a stopped run.",
 )  # fmt: skip
@@ -33,6 +37,7 @@ def command(
     images: tuple[Path, ...],
     preset: str,
     config: Path | None,
+    blend: Path | None,
     out: Path,
     sample: Path | None,
     on_bad_image: str,
@@ -45,13 +50,18 @@ def command(
 ) -> None:
     """Look at IMAGES (folders or files) and write OUT/submission.csv."""
     from prompt_ensemble.outputs import write_outputs
-    from prompt_ensemble.pipeline import predict
+    from prompt_ensemble.pipeline import predict, resolve_config
     from prompt_ensemble.progress import bar, silent
 
+    ensemble = resolve_config(config or preset)
+    if blend:
+        from prompt_ensemble.tuning.use import use_blend
+
+        ensemble = use_blend(ensemble, blend)
     prediction = predict(
         images,
         out,
-        config=config or preset,
+        config=ensemble,
         weights=weights,
         device=device,
         precision=precision,

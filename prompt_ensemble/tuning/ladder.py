@@ -1,0 +1,114 @@
+"""A ladder from equal weights upwards, where each rung must win on held-out groups.
+
+Equal weights → tuned weights → tuned with a share of the prior → a gate. A rung whose gain over
+the one below lies within noise is not taken, and the ladder says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prompt_ensemble.evaluation.intervals import difference
+from prompt_ensemble.tuning import methods
+from prompt_ensemble.tuning.cross_validation import held_out, turns
+from prompt_ensemble.tuning.gate import fit_gate, gate_cosines
+from prompt_ensemble.tuning.methods import Method
+from prompt_ensemble.tuning.signals import Signals
+from prompt_ensemble.tuning.statistics import Statistics
+
+EQUAL = "equal weights"
+SINGLE = "best single member"
+TUNED = "tuned"
+WITH_PRIOR = "tuned with prior"
+GATED = "gate"
+REFERENCES = {
+    SINGLE: methods.best_single,
+    "least squares": methods.least_squares,
+    "Nelder-Mead": methods.nelder_mead,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """A way to weights, and how it does on images it was not fitted to."""
+
+    name: str
+    statistics: Statistics
+    method: Method
+    cosines: np.ndarray
+    """``(N,)`` held-out cosine of each image."""
+
+    @classmethod
+    def of(cls, name: str, statistics: Statistics, method: Method, folds: np.ndarray) -> Rung:
+        """The rung, judged."""
+        return cls(name, statistics, method, held_out(statistics, folds, method))
+
+    def weights(self) -> dict[str, float]:
+        """Weights fitted to all images."""
+        return dict(zip(self.statistics.names, self.method(self.statistics).tolist(), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """All rungs tried, the highest one that was taken, and why."""
+
+    rungs: tuple[Rung, ...]
+    taken: Rung
+    below_gate: Rung
+    """The rung whose weights the gate varies; the same as ``taken`` if there is no gate."""
+    reasons: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Rung:
+        return next(rung for rung in self.rungs if rung.name == name)
+
+
+def climb(
+    plain: Statistics,
+    with_prior: Statistics | None,
+    signals: Signals,
+    groups: np.ndarray,
+    folds: np.ndarray,
+) -> Ladder:
+    """Try every rung, taking those that win."""
+    taken = Rung.of(EQUAL, plain, methods.equal, folds)
+    rungs, reasons = [taken], []
+
+    def step(rung: Rung) -> Rung:
+        rungs.append(rung)
+        better, reason = compare(rung, taken, groups)
+        reasons.append(reason)
+        return rung if better else taken
+
+    taken = step(Rung.of(TUNED, plain, methods.mean_cosine, folds))
+    if with_prior:
+        taken = step(Rung.of(WITH_PRIOR, with_prior, methods.mean_cosine, folds))
+    below_gate = taken
+    if signals:
+        taken = step(gated(taken, signals, folds))
+    references = [Rung.of(name, plain, method, folds) for name, method in REFERENCES.items()]
+    return Ladder((*rungs, *references), taken, below_gate, tuple(reasons))
+
+
+def compare(rung: Rung, below: Rung, groups: np.ndarray) -> tuple[bool, str]:
+    """Whether a rung beats the one below beyond noise, and the sentence that says it."""
+    gain = difference(rung.cosines, below.cosines, groups)
+    verdict = "taken" if gain.beyond_noise else f"within noise, {below.name} stays"
+    return gain.beyond_noise, f"{rung.name} against {below.name}, held out: {gain}; {verdict}"
+
+
+def gated(below: Rung, signals: Signals, folds: np.ndarray) -> Rung:
+    """The gate over the weights of the rung below, fitted and judged fold by fold."""
+    statistics = below.statistics
+    cosines = np.empty(len(statistics))
+    for fit, judged in turns(folds):
+        seen = statistics.rows(fit)
+        gate = fit_gate(seen, rows_of(signals, fit), below.method(seen))
+        cosines[judged] = gate_cosines(gate, statistics.rows(judged), rows_of(signals, judged))
+    return Rung(GATED, statistics, below.method, cosines)
+
+
+def rows_of(signals: Signals, chosen: np.ndarray) -> Signals:
+    """Signals of some images."""
+    return {name: values[chosen] for name, values in signals.items()}

@@ -1,0 +1,36 @@
+"""Leaks: validation images whose prompts a member has been trained on, or nearly so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prompt_ensemble.dataset.exact_index import ExactIndex
+from prompt_ensemble.dataset.groups import GROUP_THRESHOLD
+from prompt_ensemble.dataset.splits import Split
+from prompt_ensemble.embeddings import Embeddings
+
+
+def near_training(
+    truth: Embeddings, training: np.ndarray, threshold: float = GROUP_THRESHOLD
+) -> tuple[str, ...]:
+    """Validation images whose prompt is as near to a training prompt as those of one group."""
+    index = ExactIndex()
+    index.add(training)
+    cosines, _ = index.nearest(truth.vectors)
+    return tuple(np.array(truth.image_ids, object)[cosines >= threshold].tolist())
+
+
+def trained_on(truth: Embeddings, split: Split, held_out_fold: int) -> tuple[str, ...]:
+    """Validation images that a member saw in training: it was held out of one fold of a split."""
+    fold = dict(zip(split.image_ids, split.folds.tolist(), strict=True))
+    return tuple(i for i in truth.image_ids if i in fold and fold[i] != held_out_fold)
+
+
+def doubt(what: str, leaked: tuple[str, ...], total: int) -> str:
+    """The sentence that flags a leak, or the one that says there is none."""
+    if not leaked:
+        return f"none of the {total} validation images shares a group with {what}"
+    return (
+        f"LEAK: {len(leaked)} of {total} validation images share a group with {what}, first "
+        f"{leaked[0]!r}; the scores of members trained on it are too good"
+    )

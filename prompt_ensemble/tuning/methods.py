@@ -1,0 +1,97 @@
+"""Ways to weights: the real one, two references, and equal weights as the control.
+
+The score does not change when all weights are scaled, so the simplex needs no constraint of its
+own: weights are kept from falling below zero, and scaled to sum one afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.optimize import minimize, nnls
+
+from prompt_ensemble.tuning.objective import blend_cosines, mean_and_gradient, square
+from prompt_ensemble.tuning.statistics import Statistics
+
+Method = Callable[[Statistics], np.ndarray]
+"""From statistics of images to ``(K,)`` weights, 0 or more, that sum to one."""
+
+LEADER_SHARE = 0.7
+NELDER_MEAD_IMAGES = 5000
+NELDER_MEAD_TRIALS = 600
+
+
+def equal(statistics: Statistics) -> np.ndarray:
+    """The control: every member the same."""
+    return np.full(len(statistics.names), 1 / len(statistics.names))
+
+
+def best_single(statistics: Statistics) -> np.ndarray:
+    """All weight on the member that is best alone."""
+    means = statistics.to_truth.mean(axis=0)
+    alone: np.ndarray = np.eye(len(means))[means.argmax()]
+    return alone
+
+
+def mean_cosine(statistics: Statistics) -> np.ndarray:
+    """Weights of the highest mean cosine: L-BFGS-B by the exact gradient, from several starts."""
+    return climb(statistics, starts(statistics))
+
+
+def climb(statistics: Statistics, begin: Sequence[np.ndarray]) -> np.ndarray:
+    """The best of the summits reached from ``begin``; the first of equals."""
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mean, gradient = mean_and_gradient(statistics, weights)
+        return -mean, -gradient
+
+    bounds = [(0.0, None)] * len(statistics.names)
+    options = {"ftol": 1e-10, "gtol": 1e-7, "maxiter": 200}
+    ends = [
+        minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        for start in begin
+    ]
+    return on_simplex(min(ends, key=lambda end: float(end.fun)).x)
+
+
+def starts(statistics: Statistics) -> list[np.ndarray]:
+    """Where climbing begins: the middle, least squares, and near the best single member."""
+    middle = equal(statistics)
+    leader = LEADER_SHARE * best_single(statistics) + (1 - LEADER_SHARE) * middle
+    return [middle, least_squares(statistics), leader]
+
+
+def least_squares(statistics: Statistics) -> np.ndarray:
+    """Reference: weights, 0 or more, whose unnormalised blend is nearest to the truth."""
+    matrix = square(statistics, statistics.among.mean(axis=0))
+    values, vectors = np.linalg.eigh(matrix)
+    kept = values > values[-1] * 1e-10
+    root = (vectors[:, kept] * np.sqrt(values[kept])).T
+    aim = (vectors[:, kept].T @ statistics.to_truth.mean(axis=0)) / np.sqrt(values[kept])
+    weights, _ = nnls(root, aim)
+    return on_simplex(weights) if weights.any() else equal(statistics)
+
+
+def nelder_mead(statistics: Statistics) -> np.ndarray:
+    """Reference: the search many competitors use, without a gradient, on at most 5000 images."""
+    step = -(-len(statistics) // NELDER_MEAD_IMAGES)
+    few = statistics.rows(np.arange(0, len(statistics), step))
+
+    def loss(logits: np.ndarray) -> float:
+        return -float(blend_cosines(few, softmax(logits)).mean())
+
+    options = {"maxfev": NELDER_MEAD_TRIALS, "adaptive": True}
+    found = minimize(loss, np.zeros(len(few.names)), method="Nelder-Mead", options=options)
+    return softmax(found.x)
+
+
+def on_simplex(weights: np.ndarray) -> np.ndarray:
+    """The same weights with sum one."""
+    scaled: np.ndarray = weights / weights.sum()
+    return scaled
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Weights above zero with sum one."""
+    return on_simplex(np.exp(logits - logits.max()))

@@ -1,0 +1,77 @@
+"""Predictions to tune or evaluate: members of finished runs, or embeddings files, by name."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.errors import BadConfig, MismatchedIds
+from prompt_ensemble.outputs import CONFIDENCE_TABLE
+from prompt_ensemble.truth import load_vectors
+from prompt_ensemble.tuning.signals import Signals
+
+SUFFIXES = (".safetensors", ".csv")
+
+
+def load_parts(sources: Iterable[Path]) -> dict[str, Embeddings]:
+    """Member name → embeddings, from run folders and from files named after the member."""
+    parts: dict[str, Embeddings] = {}
+    for path in (path for source in sources for path in member_files(source)):
+        if path.stem in parts:
+            raise BadConfig(
+                f"two predictions are named {path.stem!r}, one of them {path}; "
+                "names are unique, so rename the file"
+            )
+        parts[path.stem] = load_vectors(path)
+    return parts
+
+
+def member_files(source: Path) -> list[Path]:
+    """The embeddings files of a run folder, or the file itself."""
+    if source.is_file() and source.suffix in SUFFIXES:
+        return [source]
+    files = sorted((source / "embeddings").glob("*.safetensors"))
+    if not files:
+        raise BadConfig(
+            f"{source} holds no predictions; expected a folder that 'predict --out' filled, or "
+            "an embeddings file or submission"
+        )
+    return files
+
+
+def judged_images(parts: dict[str, Embeddings], truth: Embeddings) -> Embeddings:
+    """The truth of the images that were predicted, each of which must have one."""
+    predicted = set().union(*(part.image_ids for part in parts.values()))
+    strangers = sorted(predicted - set(truth.image_ids))
+    if strangers:
+        raise MismatchedIds(
+            f"{len(strangers)} predicted images have no truth, first {strangers[0]!r}; "
+            "give the prompts of the same images"
+        )
+    return truth.take([image_id for image_id in truth.image_ids if image_id in predicted])
+
+
+def load_confidence(sources: Iterable[Path], image_ids: Sequence[str]) -> Signals:
+    """Signs of certainty that runs have left, for these images in this order."""
+    found: Signals = {}
+    for source in sources:
+        path = source / CONFIDENCE_TABLE
+        if path.is_file():
+            found |= read_confidence(path, image_ids)
+    return found
+
+
+def read_confidence(path: Path, image_ids: Sequence[str]) -> Signals:
+    """The columns of one confidence table."""
+    with path.open(newline="", encoding="utf-8") as file:
+        names, *rows = csv.reader(file)
+    by_id = {row[0]: row[1:] for row in rows}
+    absent = [image_id for image_id in image_ids if image_id not in by_id]
+    if absent:
+        raise MismatchedIds(f"{path} has no row for image {absent[0]!r}; run 'predict' again")
+    values = np.array([by_id[image_id] for image_id in image_ids], float)
+    return dict(zip(names[1:], values.T, strict=True))

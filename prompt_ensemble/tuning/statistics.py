@@ -1,0 +1,87 @@
+"""All that tuning needs to know of predictions: inner products per image, not 384 numbers.
+
+The cosine of a blend to the truth is ``w·t / sqrt(w'Gw)``, with ``t`` the members' cosines to
+the truth and ``G`` those among the members: K(K+1)/2 + K numbers an image, taken once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from prompt_ensemble.embeddings import Embeddings
+
+IMAGES_PER_BLOCK = 512
+"""Rows of all members that then stay in the cache while every pair is multiplied."""
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Inner products of unit rows, per image; float64."""
+
+    names: tuple[str, ...]
+    to_truth: np.ndarray
+    """``(N, K)`` cosine of each member to the truth."""
+    among: np.ndarray
+    """``(N, K(K+1)/2)`` cosines of members to each other, upper triangles row by row."""
+
+    def __len__(self) -> int:
+        return len(self.to_truth)
+
+    @cached_property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Members of each column of ``among``."""
+        return np.triu_indices(len(self.names))
+
+    def rows(self, chosen: np.ndarray) -> Statistics:
+        """The same for some images, by mask or numbers."""
+        return Statistics(self.names, self.to_truth[chosen], self.among[chosen])
+
+    def members(self, names: Sequence[str]) -> Statistics:
+        """The same for some members."""
+        places = [self.names.index(name) for name in names]
+        one, other = np.triu_indices(len(places))
+        column = self.column_of_pair[np.ix_(places, places)][one, other]
+        return Statistics(tuple(names), self.to_truth[:, places], self.among[:, column])
+
+    @cached_property
+    def column_of_pair(self) -> np.ndarray:
+        """``(K, K)`` column of ``among`` that holds a pair of members."""
+        return column_of_pair(len(self.names))
+
+
+def column_of_pair(count: int) -> np.ndarray:
+    """Where each pair of so many members stands among the upper triangle, ``(K, K)``."""
+    one, other = np.triu_indices(count)
+    columns = np.zeros((count, count), int)
+    columns[one, other] = columns[other, one] = np.arange(len(one))
+    return columns
+
+
+def gather(parts: Mapping[str, Embeddings], truth: Embeddings) -> Statistics:
+    """Inner products of all members and the truth, joined by id, in the order of the truth."""
+    names = tuple(sorted(parts))
+    ordered = [parts[name].take(truth.image_ids).vectors for name in names]
+    to_truth = np.stack([products(vectors, truth.vectors) for vectors in ordered], axis=1)
+    return Statistics(names, to_truth, products_among(ordered))
+
+
+def products_among(ordered: Sequence[np.ndarray]) -> np.ndarray:
+    """Inner products of each pair of members, ``(N, K(K+1)/2)``, a member with itself included."""
+    one, other = np.triu_indices(len(ordered))
+    among = np.empty((len(ordered[0]), len(one)))
+    for start in range(0, len(among), IMAGES_PER_BLOCK):
+        block = slice(start, start + IMAGES_PER_BLOCK)
+        rows = [vectors[block] for vectors in ordered]
+        for place, (first, second) in enumerate(zip(one, other, strict=True)):
+            among[block, place] = products(rows[first], rows[second])
+    return among
+
+
+def products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Inner products of corresponding rows."""
+    found: np.ndarray = np.einsum("ij,ij->i", one, other)
+    return found

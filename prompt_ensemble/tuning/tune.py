@@ -1,0 +1,125 @@
+"""Tuning: from predictions on validation images and their truth to a blend with credentials."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from prompt_ensemble.blending import PRIOR
+from prompt_ensemble.dataset.splits import check_folds
+from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.evaluation.intervals import Difference, difference, interval, intervals
+from prompt_ensemble.progress import Advance, Progress, silent
+from prompt_ensemble.tuning import methods
+from prompt_ensemble.tuning.cross_validation import held_out, without
+from prompt_ensemble.tuning.gate import fit_gate
+from prompt_ensemble.tuning.ladder import EQUAL, GATED, SINGLE, TUNED, Ladder, climb
+from prompt_ensemble.tuning.signals import Signals, agreement
+from prompt_ensemble.tuning.statistics import Statistics, gather
+from prompt_ensemble.tuning.tuned_blend import (
+    TriedMethod,
+    TunedBlend,
+    TunedMember,
+    Validation,
+)
+
+
+def tune(
+    parts: Mapping[str, Embeddings],
+    truth: Embeddings,
+    groups: np.ndarray,
+    folds: np.ndarray,
+    *,
+    prior: Embeddings | None = None,
+    signals: Signals | None = None,
+    doubts: Sequence[str] = (),
+    progress: Progress = silent,
+) -> TunedBlend:
+    """Weights for ``parts``, judged on ``folds``; arrays are in the order of the truth.
+
+    ``groups`` are of prompts too alike to be told apart, and none lies in two folds. ``signals``
+    are signs of certainty beside the members' agreement. ``doubts`` go into the record as said.
+    """
+    check_folds(groups, folds)
+    with progress("tuning", len(parts) + 2, "step") as advance:
+        plain = gather(parts, truth)
+        both = gather({**parts, PRIOR: everywhere(prior, truth)}, truth) if prior else None
+        advance(1)
+        given = {**agreement(plain.names, plain.among), **(signals or {})}
+        ladder = climb(plain, both, given, groups, folds)
+        advance(1)
+        members = judge_members(plain, ladder[TUNED].cosines, groups, folds, advance)
+    weights = ladder.taken.weights()
+    single = difference(ladder.taken.cosines, ladder[SINGLE].cosines, groups)
+    gate = None
+    if ladder.taken.name == GATED:
+        gate = fit_gate(ladder.taken.statistics, given, np.array(list(weights.values())))
+    return TunedBlend(
+        weights={name: weight for name, weight in weights.items() if name != PRIOR},
+        prior_weight=weights.get(PRIOR, 0.0),
+        validation=describe(truth, groups, folds),
+        chosen=ladder.taken.name,
+        held_out=interval(ladder.taken.cosines, groups),
+        over_best_single=single,
+        reasons=(*ladder.reasons, against_best_single(single), *doubts),
+        methods=tried_methods(ladder, groups),
+        members=members,
+        correlations=matrix(plain.names, np.atleast_2d(np.corrcoef(plain.to_truth.T))),
+        similarities=matrix(plain.names, plain.among.mean(axis=0)[plain.column_of_pair]),
+        gate=gate,
+    )
+
+
+def everywhere(prior: Embeddings, truth: Embeddings) -> Embeddings:
+    """The prior as the answer to every image."""
+    return Embeddings(truth.image_ids, np.repeat(prior.vectors[:1], len(truth), axis=0))
+
+
+def judge_members(
+    plain: Statistics, tuned: np.ndarray, groups: np.ndarray, folds: np.ndarray, advance: Advance
+) -> dict[str, TunedMember]:
+    """Each member alone, and what tuning loses without it, on held-out groups."""
+    alone = intervals(plain.to_truth, groups)
+    judged = {}
+    for name, score in zip(plain.names, alone, strict=True):
+        loss = difference(tuned, np.zeros_like(tuned), groups)
+        if len(plain.names) > 1:
+            rest = held_out(plain, folds, without(name, methods.mean_cosine))
+            loss = difference(tuned, rest, groups)
+        judged[name] = TunedMember(score, loss)
+        advance(1)
+    return judged
+
+
+def tried_methods(ladder: Ladder, groups: np.ndarray) -> dict[str, TriedMethod]:
+    """Every method with its held-out score."""
+    control = ladder[EQUAL].cosines
+    scores = intervals(np.stack([rung.cosines for rung in ladder.rungs], axis=1), groups)
+    return {
+        rung.name: TriedMethod(score, difference(rung.cosines, control, groups), rung.weights())
+        for rung, score in zip(ladder.rungs, scores, strict=True)
+    }
+
+
+def against_best_single(gain: Difference) -> str:
+    """Whether blending was worth it at all."""
+    verdict = "beats" if gain.beyond_noise else "does not beat"
+    return f"the blend {verdict} the best single member on held-out groups: {gain}"
+
+
+def matrix(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
+    """A table of member by member."""
+    rows = values.tolist()
+    return {name: dict(zip(names, row, strict=True)) for name, row in zip(names, rows, strict=True)}
+
+
+def describe(truth: Embeddings, groups: np.ndarray, folds: np.ndarray) -> Validation:
+    """What the blend was tuned on."""
+    digest = hashlib.sha256()
+    for row in np.argsort(np.array(truth.image_ids)):
+        digest.update(f"{truth.image_ids[row]}\n{folds[row]}\n".encode())
+        digest.update(truth.vectors[row].tobytes())
+    counts = len(np.unique(groups)), len(np.unique(folds))
+    return Validation(digest.hexdigest(), len(truth), *counts)

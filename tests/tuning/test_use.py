@@ -1,0 +1,143 @@
+"""From a run to blend.json and back into a run, with a tiny member."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from colour_member import colour_ensemble
+
+from prompt_ensemble.blending import blend
+from prompt_ensemble.cli import main
+from prompt_ensemble.config import MemberConfig
+from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.outputs import write_outputs
+from prompt_ensemble.pipeline import predict
+from prompt_ensemble.tuning.gate import gate_weights
+from prompt_ensemble.tuning.tuned_blend import TunedBlend
+from prompt_ensemble.tuning.use import use_blend
+
+pytestmark = pytest.mark.usefixtures("colour")
+
+
+@pytest.fixture
+def run(photos, tmp_path):
+    """A finished run of two members and the truth of its images."""
+    prediction = predict(photos, tmp_path / "out", config=colour_ensemble())
+    write_outputs(prediction, tmp_path / "out")
+    noise = np.random.default_rng(0).normal(size=(12, EMBEDDING_WIDTH)) / 20
+    Embeddings.of(
+        prediction.album.image_ids, prediction.members["two"].embeddings.vectors + noise
+    ).save(tmp_path / "truth.safetensors")
+    return tmp_path
+
+
+def tune_run(run, *more: str) -> TunedBlend:
+    asked = ["tune", str(run / "out"), "--truth", str(run / "truth.safetensors"), "--quiet"]
+    (run / "split.json").exists() or split_of_singles(run)
+    asked += ["--split", str(run / "split.json"), "--out", str(run / "blend.json"), *more]
+    assert main(asked) == 0
+    return TunedBlend.load(run / "blend.json")
+
+
+def split_of_singles(run) -> None:
+    from prompt_ensemble.dataset.splits import Split
+
+    ids = Embeddings.load(run / "truth.safetensors").image_ids
+    Split(ids, np.arange(12), np.arange(12) % 3).save(run / "split.json")
+
+
+def test_a_run_is_tuned_and_the_blend_is_used(run, photos, capsys):
+    tuned = tune_run(run)
+    assert tuned.weights["two"] > 0.9
+    assert "two" in capsys.readouterr().out
+    config = use_blend(colour_ensemble(), run / "blend.json")
+    again = predict(photos, run / "again", config=config)
+    write_outputs(again, run / "again")
+    parts = {name: result.embeddings for name, result in again.members.items()}
+    expected = blend(parts, config.blend_weights)
+    assert np.array_equal(again.embeddings.vectors, expected.vectors)
+    record = json.loads((run / "again" / "run.json").read_text())["members"]["two"]
+    assert record["weight"] == tuned.weights["two"]
+    assert str(run / "blend.json") in record["weight_from"]
+
+
+def test_predict_takes_the_tuned_file(run, photos, capsys):
+    tune_run(run)
+    capsys.readouterr()
+    members = (("one", 1), ("two", 2), ("idle", 3))
+    table = "".join(
+        f'[[members]]\nname = "{name}"\nmodel = "colour"\nbatch_size = 4\noptions.seed = {seed}\n'
+        for name, seed in members
+    )
+    (run / "mine.toml").write_text(table)
+    asked = ["predict", str(photos), "--config", str(run / "mine.toml"), "--out", str(run / "o")]
+    assert main([*asked, "--blend", str(run / "blend.json"), "--quiet", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)["members"]
+    assert "idle" not in record
+    assert record["two"]["weight"] == TunedBlend.load(run / "blend.json").weights["two"]
+
+
+def test_a_blend_for_other_members_is_an_error(run):
+    tune_run(run)
+    other = replace(colour_ensemble(), members=(MemberConfig("twoo", "colour"),))
+    with pytest.raises(BadConfig, match="is no member of 'colours'"):
+        use_blend(other, run / "blend.json")
+
+
+def test_the_prior_has_its_share_of_the_blend(photos, tmp_path):
+    prior = Embeddings.of(["prior"], np.arange(1.0, EMBEDDING_WIDTH + 1)[None])
+    prior.save(tmp_path / "prior.safetensors")
+    config = replace(colour_ensemble(), prior=str(tmp_path / "prior.safetensors"), prior_weight=0.5)
+    found = predict(photos, tmp_path / "out", config=config)
+    parts = {name: result.embeddings for name, result in found.members.items()}
+    mixed = 0.75 * parts["one"].vectors + 0.25 * parts["two"].vectors + 0.5 * prior.vectors
+    expected = Embeddings.of(parts["one"].image_ids, mixed)
+    assert np.allclose(found.embeddings.vectors, expected.vectors, atol=1e-6)
+
+
+def test_a_share_of_no_prior_is_an_error(photos, tmp_path):
+    config = replace(colour_ensemble(), prior_weight=0.5)
+    with pytest.raises(BadConfig, match="names no prior"):
+        predict(photos, tmp_path / "out", config=config)
+
+
+def test_a_gate_gives_each_image_weights_of_its_own(photos, tmp_path):
+    config = colour_ensemble()
+    plain = predict(photos, tmp_path / "plain", config=config)
+    parts = {name: result.embeddings for name, result in plain.members.items()}
+    from prompt_ensemble.tuning.gate import Gate
+
+    signal = "one agreement"
+    gate = Gate(("one", "two"), (signal,), (0.0,), (0.1,), (0.0, 0.0), ((1.0,), (-1.0,)))
+    table = {name: getattr(gate, name) for name in Gate.__dataclass_fields__}
+    gated = predict(photos, tmp_path / "gated", config=replace(config, gate=table))
+    along = np.einsum("ij,ij->i", parts["one"].vectors, parts["two"].vectors)
+    weights = gate_weights(gate, {signal: along.astype(float)})
+    assert np.ptp(weights[:, 0]) > 0.01
+    mixed = weights[:, :1] * parts["one"].vectors + weights[:, 1:] * parts["two"].vectors
+    expected = Embeddings.of(parts["one"].image_ids, mixed)
+    assert np.allclose(gated.embeddings.vectors, expected.vectors, atol=1e-5)
+
+
+def test_images_of_training_folds_are_flagged(run, capsys):
+    found = tune_run(run, "--held-out-fold", "0")
+    leak = [reason for reason in found.reasons if reason.startswith("LEAK: 8 of 12")]
+    assert len(leak) == 1
+    assert "training folds of split" in leak[0]
+
+
+def test_prompts_members_were_trained_on_are_flagged(run):
+    truth = Embeddings.load(run / "truth.safetensors")
+    truth.take(truth.image_ids[:1]).save(run / "seen.safetensors")
+    found = tune_run(run, "--trained-on", str(run / "seen.safetensors"))
+    assert any(reason.startswith("LEAK: ") for reason in found.reasons)
+
+
+def test_predictions_without_truth_are_an_error(run, capsys):
+    truth = Embeddings.load(run / "truth.safetensors")
+    truth.take(truth.image_ids[:-1]).save(run / "truth.safetensors")
+    asked = ["tune", str(run / "out"), "--truth", str(run / "truth.safetensors")]
+    assert main([*asked, "--out", str(run / "b.json")]) == 1
+    assert "1 predicted images have no truth, first 'photo11'" in capsys.readouterr().err
