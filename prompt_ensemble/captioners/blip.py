@@ -115,8 +115,9 @@ def find_checkpoint(path: Path) -> Path | None:
 def begin(model: Any, pixels: torch.Tensor) -> Decoding:
     """A decoding that has looked at the images once."""
     from prompt_ensemble.captioners.bert_decoding import CrossDecoding, project
+    from prompt_ensemble.captioners.blip_vision import look
 
-    seen = model.vision_model(pixels).last_hidden_state
+    seen = look(model.vision_model, pixels)
     text = model.text_decoder
     layers = text.bert.encoder.layer
     memory = [project(layer.crossattention.self, seen) for layer in layers]

@@ -61,3 +61,14 @@ def test_steps_and_reordered_beams_agree_with_the_whole_forward_pass(network):
     ):
         torch.testing.assert_close(step, expected, atol=1e-3, rtol=1e-4)
     assert whole.std() > 0.1
+
+
+def test_blips_fused_vision_is_that_of_transformers(captioners):
+    from transformers import BlipForConditionalGeneration
+
+    from prompt_ensemble.captioners.blip_vision import look
+
+    tower = load_model(BlipForConditionalGeneration, captioners / "blip", "blip").vision_model
+    pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        torch.testing.assert_close(look(tower, pixels), tower(pixels).last_hidden_state)
