@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from prompt_ensemble.captioners.ofa.config import OfaConfig
+from prompt_ensemble.captioners.ofa.layer import ACTIVATIONS
 from prompt_ensemble.captioners.ofa.model import Ofa
 from prompt_ensemble.captioners.ofa.tokenizer import Tokenizer, load_tokenizer
 from prompt_ensemble.captioners.ofa.trunk import BLOCKS
@@ -48,11 +49,7 @@ def load_ofa(path: Path, vocabulary: Path | None = None) -> tuple[Ofa, Tokenizer
         weights, folder = path, path.parent
         state = load_fairseq(path)
         config = config_of(state, path)
-    if config.entangle_position_embedding:
-        raise BadWeights(
-            f"{folder} has entangle_position_embedding set, which no published captioner has "
-            "and which does not work in the authors' code either; use another checkpoint"
-        )
+    check(config, folder)
     tokenizer = load_tokenizer(vocabulary or folder)
     if len(tokenizer) != config.vocab_size:
         raise BadWeights(
@@ -60,6 +57,24 @@ def load_ofa(path: Path, vocabulary: Path | None = None) -> tuple[Ofa, Tokenizer
             f"{config.vocab_size}; expected the vocab.json that belongs to these weights"
         )
     return build(config, state, weights), tokenizer
+
+
+def check(config: OfaConfig, path: Path) -> None:
+    """Refuse what no OFA captioner has."""
+    heads = config.encoder_attention_heads, config.decoder_attention_heads
+    faults = {
+        f"resnet_type {config.resnet_type!r}": config.resnet_type not in BLOCKS,
+        f"activation_function {config.activation_function!r}": config.activation_function
+        not in ACTIVATIONS,
+        f"d_model {config.d_model} for {heads} heads": any(config.d_model % n for n in heads),
+        "entangle_position_embedding": config.entangle_position_embedding,
+    }
+    for fault, present in faults.items():
+        if present:
+            raise BadWeights(
+                f"{path} has {fault}, as no published OFA captioner; copy its config.json again "
+                "or use another checkpoint"
+            )
 
 
 def build(config: OfaConfig, state: Mapping[str, torch.Tensor], path: Path) -> Ofa:
