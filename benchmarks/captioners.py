@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -27,10 +28,13 @@ import prompt_ensemble
 from prompt_ensemble.captioners import blip, coca, git
 from prompt_ensemble.captioners.decoding import Decoding
 from prompt_ensemble.captioners.generation import Generation
+from prompt_ensemble.captioners.hugging_face import load_tokenizer, reader
 from prompt_ensemble.captioners.ofa import captioner as ofa
 from prompt_ensemble.captioners.searching import SearchingCaptioner
 from prompt_ensemble.device import Placement, choose_placement
 from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, HALF, Preprocessing
+from prompt_ensemble.sentence_encoder import DEFAULT_ENCODER
+from prompt_ensemble.weights import WeightRoots
 
 HIDDEN_TEST = 16_000
 """Images of the competition's hidden test."""
@@ -107,7 +111,7 @@ def blip_contender(size: str, device: torch.device, generation: Generation) -> C
         lambda pixels: blip.begin(model, pixels),
         prompt=[30522],
         end=102,
-        read=words,
+        read=bert_words(),
         generation=generation,
         longest=512,
     )
@@ -129,7 +133,7 @@ def git_contender(size: str, device: torch.device, generation: Generation) -> Co
         lambda pixels: git.begin(model, pixels),
         prompt=[101],
         end=102,
-        read=words,
+        read=bert_words(),
         generation=generation,
         longest=1024,
     )
@@ -139,6 +143,7 @@ def git_contender(size: str, device: torch.device, generation: Generation) -> Co
 def coca_contender(device: torch.device, generation: Generation) -> Contender:
     """CoCa ViT-L/14."""
     from open_clip import CoCa, get_model_config
+    from open_clip.tokenizer import SimpleTokenizer
 
     config = get_model_config("coca_ViT-L-14")
     config.pop("custom_text")
@@ -149,7 +154,7 @@ def coca_contender(device: torch.device, generation: Generation) -> Contender:
         lambda pixels: coca.begin(model, pixels),
         prompt=[coca.START],
         end=coca.END,
-        read=words,
+        read=partial(coca.read, SimpleTokenizer()),
         generation=generation,
         longest=76,
     )
@@ -169,7 +174,7 @@ def ofa_contender(device: torch.device, generation: Generation) -> Contender:
         lambda pixels: ofa.begin(model.to(device), question, generation, pixels),
         prompt=[0],
         end=2,
-        read=words,
+        read=numbers,
         generation=generation,
         longest=1024,
         end_is_free=True,
@@ -177,8 +182,13 @@ def ofa_contender(device: torch.device, generation: Generation) -> Contender:
     return Contender("OFA-large", captioner)
 
 
-def words(tokens: list[int]) -> str:
-    """Stands in for a tokenizer, whose text would say nothing with random weights."""
+def bert_words() -> Callable[[list[int]], str]:
+    """Tokens to text with BERT's vocabulary, which BLIP and GIT share."""
+    return reader(load_tokenizer(WeightRoots.usual().find(DEFAULT_ENCODER).path))
+
+
+def numbers(tokens: list[int]) -> str:
+    """Stands in for OFA's vocabulary, which no package carries."""
     return " ".join(map(str, tokens))
 
 

@@ -1,5 +1,8 @@
 """Captioners are found by kind, by folder name and by path."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from captioners.tiny_captioners import coca_model, save_blip, save_git
@@ -93,3 +96,13 @@ def test_a_coca_of_the_wrong_architecture_is_refused(tmp_path, make, cpu):
         make("coca", tmp_path / "coca.pt", architecture="coca_ViT-B-32").open(cpu, {})
     with pytest.raises(BadConfig, match="did you mean 'coca_ViT-B-32'"):
         make("coca", tmp_path / "coca.pt", architecture="coca_ViT-B32").open(cpu, {})
+
+
+def test_knowing_the_captioners_needs_no_torch():
+    """The command line lists and checks them long before anything heavy is wanted."""
+    kinds = "from prompt_ensemble.captioners.layouts import KINDS"
+    look_up = "from prompt_ensemble.registry import predictor_class"
+    ask = "[predictor_class(kind).Options() for kind in KINDS]"
+    heavy = "assert not {'torch', 'transformers', 'open_clip'} & set(sys.modules)"
+    program = "; ".join(["import sys", kinds, look_up, ask, heavy])
+    subprocess.run([sys.executable, "-c", program], check=True)
