@@ -6,15 +6,12 @@ would count them as independent and make every interval too narrow; so whole gro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from prompt_ensemble.metric import RESAMPLES, Score
-
-DRAWS_AT_ONCE = 20_000_000
-"""Numbers drawn for one block of resamples, which bounds its memory to some hundred MB."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Difference:
     low: float
     high: float
     p_value: float
-    """Two-sided, from flipping the signs of whole groups."""
+    """Two-sided: twice the share of resamples on the other side of zero."""
 
     @property
     def beyond_noise(self) -> bool:
@@ -36,65 +33,61 @@ class Difference:
         return f"{self.mean:+.4f} (95% {self.low:+.4f} to {self.high:+.4f}, p = {self.p_value:.2g})"
 
 
-def intervals(columns: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> list[Score]:
-    """Mean and 95% interval of each column of ``(N, C)`` per-image values."""
-    sums, counts = group_sums(columns, groups)
-    drawn = np.concatenate(
-        [times @ sums / (times @ counts)[:, None] for times in draws(counts, seed)]
-    )
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    means = columns.mean(axis=0)
-    return [
-        Score(float(mean), float(under), float(over), len(columns))
-        for mean, under, over in zip(means, low, high, strict=True)
-    ]
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """The draws that all intervals over the same images share."""
 
+    groups: np.ndarray
+    """``(N,)`` group of each image; the same numbers rise and fall together."""
+    seed: int = 0
 
-def interval(per_image: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Score:
-    """Mean and 95% interval of per-image values."""
-    return intervals(per_image[:, None], groups, seed)[0]
+    @classmethod
+    def of_images(cls, count: int, seed: int = 0) -> Resampling:
+        """Every image a group of its own."""
+        return cls(np.arange(count), seed)
 
+    @cached_property
+    def numbered(self) -> tuple[np.ndarray, np.ndarray]:
+        """Groups as numbers from 0, ``(N,)``, and images in each, ``(G,)``."""
+        _, number, counts = np.unique(self.groups, return_inverse=True, return_counts=True)
+        return number, counts.astype(np.float32)
 
-def difference(
-    one: np.ndarray, other: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
-) -> Difference:
-    """Whether ``one`` is better than ``other`` on the same images, beyond chance."""
-    gain = one - other
-    found = interval(gain, groups, seed)
-    sums = group_sums(gain[:, None], groups)[0][:, 0]
-    return Difference(found.mean, found.low, found.high, sign_flip_p_value(sums, seed))
+    @cached_property
+    def draws(self) -> np.ndarray:
+        """How often each group is drawn in each resample, ``(R, G)`` float32."""
+        size = len(self.numbered[1])
+        random = np.random.default_rng(self.seed)
+        drawn = np.empty((RESAMPLES, size), np.float32)
+        for row in drawn:
+            row[:] = np.bincount(random.integers(0, size, size, dtype=np.int32), minlength=size)
+        return drawn
 
+    def means(self, columns: np.ndarray) -> np.ndarray:
+        """Mean of each ``(N, C)`` column in each resample, ``(R, C)``."""
+        number, counts = self.numbered
+        centre = columns.mean(axis=0)
+        sums = [np.bincount(number, column, len(counts)) for column in (columns - centre).T]
+        offsets = self.draws @ np.stack(sums, axis=1).astype(np.float32)
+        means: np.ndarray = centre + offsets / (self.draws @ counts)[:, None]
+        return means
 
-def group_sums(columns: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of the columns in each group, ``(G, C)``, and images in each group, ``(G,)``."""
-    if groups is None:
-        return columns, np.ones(len(columns))
-    _, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    sums = [np.bincount(number, column, len(counts)) for column in columns.T]
-    return np.stack(sums, axis=1), counts.astype(float)
+    def intervals(self, columns: np.ndarray) -> list[Score]:
+        """Mean and 95% interval of each column of ``(N, C)`` per-image values."""
+        low, high = np.quantile(self.means(columns), (0.025, 0.975), axis=0)
+        return [
+            Score(float(mean), float(under), float(over), len(columns))
+            for mean, under, over in zip(columns.mean(axis=0), low, high, strict=True)
+        ]
 
+    def interval(self, per_image: np.ndarray) -> Score:
+        """Mean and 95% interval of per-image values."""
+        return self.intervals(per_image[:, None])[0]
 
-def draws(counts: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """How often each group is drawn in each resample, ``(R, G)`` in blocks."""
-    random = np.random.default_rng(seed)
-    size = len(counts)
-    for rows in resample_blocks(size):
-        drawn = random.integers(0, size, (rows, size), dtype=np.int32)
-        yield np.stack([np.bincount(one, minlength=size) for one in drawn]).astype(float)
-
-
-def sign_flip_p_value(sums: np.ndarray, seed: int = 0) -> float:
-    """How often flipping the signs of groups gives a sum as far from zero as the real one."""
-    random = np.random.default_rng(seed)
-    as_far = 0
-    for rows in resample_blocks(len(sums)):
-        signs = random.integers(0, 2, (rows, len(sums)), dtype=np.int8) * 2.0 - 1.0
-        as_far += int(np.sum(np.abs(signs @ sums) >= abs(sums.sum()) * (1 - 1e-12)))
-    return (as_far + 1) / (RESAMPLES + 1)
-
-
-def resample_blocks(size: int) -> Iterator[int]:
-    """Resamples that are drawn together, ``RESAMPLES`` in all."""
-    at_once = max(1, DRAWS_AT_ONCE // max(size, 1))
-    for start in range(0, RESAMPLES, at_once):
-        yield min(at_once, RESAMPLES - start)
+    def difference(self, one: np.ndarray, other: np.ndarray) -> Difference:
+        """Whether ``one`` is better than ``other`` on the same images, beyond chance."""
+        gain = one - other
+        means = self.means(gain[:, None])[:, 0]
+        low, high = np.quantile(means, (0.025, 0.975))
+        beyond = min(np.sum(means <= 0), np.sum(means >= 0))
+        p_value = min(1.0, 2 * (int(beyond) + 1) / (RESAMPLES + 1))
+        return Difference(float(gain.mean()), float(low), float(high), p_value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prompt_ensemble.evaluation.intervals import difference
+from prompt_ensemble.evaluation.intervals import Resampling
 from prompt_ensemble.tuning import methods
 from prompt_ensemble.tuning.cross_validation import held_out, turns
 from prompt_ensemble.tuning.gate import fit_gate, gate_cosines
@@ -68,7 +68,7 @@ def climb(
     plain: Statistics,
     with_prior: Statistics | None,
     signals: Signals,
-    groups: np.ndarray,
+    resampling: Resampling,
     folds: np.ndarray,
 ) -> Ladder:
     """Try every rung, taking those that win."""
@@ -77,7 +77,7 @@ def climb(
 
     def step(rung: Rung) -> Rung:
         rungs.append(rung)
-        better, reason = compare(rung, taken, groups)
+        better, reason = compare(rung, taken, resampling)
         reasons.append(reason)
         return rung if better else taken
 
@@ -91,9 +91,9 @@ def climb(
     return Ladder((*rungs, *references), taken, below_gate, tuple(reasons))
 
 
-def compare(rung: Rung, below: Rung, groups: np.ndarray) -> tuple[bool, str]:
+def compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
     """Whether a rung beats the one below beyond noise, and the sentence that says it."""
-    gain = difference(rung.cosines, below.cosines, groups)
+    gain = resampling.difference(rung.cosines, below.cosines)
     verdict = "taken" if gain.beyond_noise else f"within noise, {below.name} stays"
     return gain.beyond_noise, f"{rung.name} against {below.name}, held out: {gain}; {verdict}"
 

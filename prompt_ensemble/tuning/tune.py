@@ -10,7 +10,7 @@ import numpy as np
 from prompt_ensemble.blending import PRIOR
 from prompt_ensemble.dataset.splits import check_folds
 from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.evaluation.intervals import Difference, difference, interval, intervals
+from prompt_ensemble.evaluation.intervals import Difference, Resampling
 from prompt_ensemble.progress import Advance, Progress, silent
 from prompt_ensemble.tuning import methods
 from prompt_ensemble.tuning.cross_validation import held_out, without
@@ -43,16 +43,17 @@ def tune(
     are signs of certainty beside the members' agreement. ``doubts`` go into the record as said.
     """
     check_folds(groups, folds)
+    resampling = Resampling(groups)
     with progress("tuning", len(parts) + 2, "step") as advance:
         plain = gather(parts, truth)
         both = gather({**parts, PRIOR: everywhere(prior, truth)}, truth) if prior else None
         advance(1)
         given = {**agreement(plain.names, plain.among), **(signals or {})}
-        ladder = climb(plain, both, given, groups, folds)
+        ladder = climb(plain, both, given, resampling, folds)
         advance(1)
-        members = judge_members(plain, ladder[TUNED].cosines, groups, folds, advance)
+        members = judge_members(plain, ladder[TUNED].cosines, resampling, folds, advance)
     weights = ladder.taken.weights()
-    single = difference(ladder.taken.cosines, ladder[SINGLE].cosines, groups)
+    single = resampling.difference(ladder.taken.cosines, ladder[SINGLE].cosines)
     gate = None
     if ladder.taken.name == GATED:
         gate = fit_gate(ladder.taken.statistics, given, np.array(list(weights.values())))
@@ -61,10 +62,10 @@ def tune(
         prior_weight=weights.get(PRIOR, 0.0),
         validation=describe(truth, groups, folds),
         chosen=ladder.taken.name,
-        held_out=interval(ladder.taken.cosines, groups),
+        held_out=resampling.interval(ladder.taken.cosines),
         over_best_single=single,
         reasons=(*ladder.reasons, against_best_single(single), *doubts),
-        methods=tried_methods(ladder, groups),
+        methods=tried_methods(ladder, resampling),
         members=members,
         correlations=matrix(plain.names, np.atleast_2d(np.corrcoef(plain.to_truth.T))),
         similarities=matrix(plain.names, plain.among.mean(axis=0)[plain.column_of_pair]),
@@ -78,27 +79,31 @@ def everywhere(prior: Embeddings, truth: Embeddings) -> Embeddings:
 
 
 def judge_members(
-    plain: Statistics, tuned: np.ndarray, groups: np.ndarray, folds: np.ndarray, advance: Advance
+    plain: Statistics,
+    tuned: np.ndarray,
+    resampling: Resampling,
+    folds: np.ndarray,
+    advance: Advance,
 ) -> dict[str, TunedMember]:
     """Each member alone, and what tuning loses without it, on held-out groups."""
-    alone = intervals(plain.to_truth, groups)
+    alone = resampling.intervals(plain.to_truth)
     judged = {}
     for name, score in zip(plain.names, alone, strict=True):
-        loss = difference(tuned, np.zeros_like(tuned), groups)
+        loss = resampling.difference(tuned, np.zeros_like(tuned))
         if len(plain.names) > 1:
             rest = held_out(plain, folds, without(name, methods.mean_cosine))
-            loss = difference(tuned, rest, groups)
+            loss = resampling.difference(tuned, rest)
         judged[name] = TunedMember(score, loss)
         advance(1)
     return judged
 
 
-def tried_methods(ladder: Ladder, groups: np.ndarray) -> dict[str, TriedMethod]:
+def tried_methods(ladder: Ladder, resampling: Resampling) -> dict[str, TriedMethod]:
     """Every method with its held-out score."""
     control = ladder[EQUAL].cosines
-    scores = intervals(np.stack([rung.cosines for rung in ladder.rungs], axis=1), groups)
+    scores = resampling.intervals(np.stack([rung.cosines for rung in ladder.rungs], axis=1))
     return {
-        rung.name: TriedMethod(score, difference(rung.cosines, control, groups), rung.weights())
+        rung.name: TriedMethod(score, resampling.difference(rung.cosines, control), rung.weights())
         for rung, score in zip(ladder.rungs, scores, strict=True)
     }
 

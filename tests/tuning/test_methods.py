@@ -34,9 +34,13 @@ def test_the_gradient_is_the_slope():
     statistics = gather(*noisy_members([1, 2, 3, 4], images=80))
     weights = np.array([0.1, 0.5, 0.0, 0.4])
     _, gradient = mean_and_gradient(statistics, weights)
+
+    def mean(there):
+        return mean_and_gradient(statistics, there)[0]
+
     step = 1e-6 * np.eye(4)
     slope = [
-        (mean_and_gradient(statistics, weights + s)[0] - mean_and_gradient(statistics, weights - s)[0])
+        (mean(weights + s) - mean(weights - s))
         / 2e-6
         for s in step
     ]  # fmt: skip

@@ -73,10 +73,10 @@ def test_a_share_of_the_prior_is_taken_where_it_helps():
     mean = random.normal(size=EMBEDDING_WIDTH)
     truth = unit_rows(random.normal(size=(300, EMBEDDING_WIDTH)) + mean)
     ids = tuple(f"i{n}" for n in range(300))
+    shy = truth - 0.7 * unit_rows(mean[None])
     parts = {
-        f"m{k}": Embeddings.of(ids, truth - unit_rows(mean[None]) * 0.7 + random.normal(size=truth.shape) / 15)
-        for k in range(2)
-    }  # fmt: skip
+        f"m{k}": Embeddings.of(ids, shy + random.normal(size=truth.shape) / 15) for k in range(2)
+    }
     prior = Embeddings.of(["prior"], mean[None])
     found = tuned(parts, Embeddings(ids, truth), prior=prior)
     assert found.chosen.startswith(("tuned with prior", "gate"))
