@@ -130,11 +130,12 @@ def read_recipe(recipe: dict[str, Any], path: Path) -> Preprocessing:
     try:
         crops = bool(recipe.get("do_center_crop", False))
         shortest, height, width = target_size(recipe["size"], recipe.get("crop_size"), crops)
+        normalises = recipe.get("do_normalize", True)
         return Preprocessing(
             height=height,
             width=width,
-            mean=three(recipe["image_mean"]),
-            std=three(recipe["image_std"]),
+            mean=three(recipe["image_mean"]) if normalises else (0.0, 0.0, 0.0),
+            std=three(recipe["image_std"]) if normalises else (1.0, 1.0, 1.0),
             interpolation=RESAMPLING[recipe.get("resample", 2 if kind.startswith("ViT") else 3)],
             resize_shortest=shortest,
         )

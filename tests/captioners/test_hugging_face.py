@@ -108,6 +108,12 @@ def test_the_recipe_may_stand_in_the_processors_file(git_folder):
     assert load_preprocessing(git_folder) == before
 
 
+def test_a_recipe_may_leave_colours_as_they_are(git_folder):
+    change_json(git_folder / "preprocessor_config.json", do_normalize=False)
+    white = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8)
+    assert load_preprocessing(git_folder).normalise(white).unique().tolist() == [1.0]
+
+
 def test_a_recipe_gives_the_pixels_that_transformers_gives(git_folder):
     import numpy as np
     from PIL import Image
