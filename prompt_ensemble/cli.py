@@ -16,6 +16,8 @@ COMMANDS = {
     "caption": "Say what is in images, with one captioner.",
     "interrogate": "Turn images into prompts from phrases near to them.",
     "blend": "Blend the members of finished runs with other weights.",
+    "tune": "Fit the weights of a blend to a validation set, honestly.",
+    "evaluate": "Say how good a run is, in numbers and as a page.",
     "check": "Find everything wrong with a submission.csv.",
     "score": "Score a submission against the true prompts.",
     "embed": "Turn texts into sentence embeddings.",

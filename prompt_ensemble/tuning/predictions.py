@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def member_files(source: Path) -> list[Path]:
     return files
 
 
-def judged_images(parts: dict[str, Embeddings], truth: Embeddings) -> Embeddings:
+def judged_images(parts: Mapping[str, Embeddings], truth: Embeddings) -> Embeddings:
     """The truth of the images that were predicted, each of which must have one."""
     predicted = set().union(*(part.image_ids for part in parts.values()))
     strangers = sorted(predicted - set(truth.image_ids))

@@ -1,0 +1,110 @@
+"""The plots of an evaluation, each as SVG text that stands in a page by itself."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prompt_ensemble.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from prompt_ensemble.evaluation.evaluate import Evaluation
+
+WIDTH = 6.4
+BINS = 40
+CONFIDENCE_BINS = 10
+MOST_HISTOGRAMS = 12
+
+Draw = Callable[["Axes", "Evaluation"], None]
+
+
+def figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+    """Title and SVG of each plot there is data for."""
+    names = list(evaluation.scores)
+    plots: list[tuple[str, Draw, float]] = [("Scores of images", histogram, 3.6)]
+    if evaluation.loss_without:
+        height = 1.4 + 0.35 * len(evaluation.loss_without)
+        plots.append(("Weights, and what the blend loses without a member", weight_bars, height))
+    if len(names) > 1:
+        plots.append(("Correlation of the predictions' scores", heat_map, 4.8))
+    if evaluation.signals:
+        plots.append(("Score by confidence", calibration, 3.6))
+    for title, draw, height in plots:
+        yield title, svg(title, draw, evaluation, height)
+
+
+def svg(title: str, draw: Draw, evaluation: Evaluation, height: float) -> str:
+    """One drawn figure; the same data give the same text, and no two figures share an id."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependency(
+            "the page's plots need matplotlib, which is not installed; "
+            "pip install 'prompt-ensemble[training]', or leave out --out"
+        ) from error
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        draw(figure.add_subplot(), evaluation)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def histogram(axes: Axes, evaluation: Evaluation) -> None:
+    """How the images' cosines are spread, a line for each prediction."""
+    edges = np.linspace(-0.2, 1, BINS + 1)
+    for name in list(evaluation.scores)[:MOST_HISTOGRAMS]:
+        counts, _ = np.histogram(evaluation.cosines[name], edges)
+        axes.stairs(counts, edges, label=name, linewidth=1.5)
+    axes.set_xlabel("cosine to the true prompt")
+    axes.set_ylabel("images")
+    axes.legend(fontsize="small")
+
+
+def weight_bars(axes: Axes, evaluation: Evaluation) -> None:
+    """Weights beside leave-one-out losses; losses in thousandths, or they would not be seen."""
+    names = list(evaluation.loss_without)[::-1]
+    places = np.arange(len(names))
+    losses = [evaluation.loss_without[name] for name in names]
+    total = sum(evaluation.weights.values())
+    axes.barh(places + 0.2, [evaluation.weights[name] / total for name in names], 0.4,
+              label="weight", color="tab:blue")  # fmt: skip
+    axes.set_yticks(places, names)
+    axes.set_xlabel("weight")
+    below = axes.twiny()
+    below.barh(places - 0.2, [loss.mean * 1000 for loss in losses], 0.4,
+               label="loss without it", color="tab:orange")  # fmt: skip
+    below.set_xlabel("score lost without it, thousandths")
+    handles = [container for side in (axes, below) for container in side.containers]
+    axes.legend(handles=handles, fontsize="small", loc="best")
+
+
+def heat_map(axes: Axes, evaluation: Evaluation) -> None:
+    """How alike the successes of two predictions are."""
+    names = list(evaluation.scores)
+    values = np.corrcoef(np.stack([evaluation.cosines[name] for name in names]))
+    axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    for row, column in np.ndindex(*values.shape):
+        shade = "black" if values[row, column] > 0.6 else "white"
+        axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", color=shade)
+
+
+def calibration(axes: Axes, evaluation: Evaluation) -> None:
+    """Mean score of the leading prediction by tenths of each confidence signal."""
+    scores = evaluation.cosines[evaluation.leading]
+    for name, values in evaluation.signals.items():
+        parts = np.array_split(scores[np.argsort(values, kind="stable")], CONFIDENCE_BINS)
+        means = [float(part.mean()) for part in parts if len(part)]
+        axes.plot(range(1, len(means) + 1), means, marker="o", label=name)
+    axes.set_xlabel("tenth of the images by confidence")
+    axes.set_ylabel(f"mean cosine of {evaluation.leading}")
+    axes.legend(fontsize="small")

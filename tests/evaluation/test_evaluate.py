@@ -1,0 +1,135 @@
+"""Measures of a run whose predictions are known."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from evaluation.evaluated_run import write_run
+
+from prompt_ensemble.cli import main
+from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.evaluation import controls, retrieval
+from prompt_ensemble.evaluation.evaluate import compare, evaluate, length_bucket
+from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun, read_run
+from prompt_ensemble.evaluation.truth_table import TruthTable, load_prompts, load_sources
+from prompt_ensemble.metric import mean_cosine
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluated")
+    write_run(folder)
+    write_run(folder, noise=1.3, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(folder) -> TruthTable:
+    table = folder / "prompts.csv"
+    embeddings = Embeddings.load(folder / "truth.safetensors")
+    return TruthTable(embeddings, load_prompts(table), load_sources(table))
+
+
+@pytest.fixture(scope="module")
+def found(folder, truth):
+    return evaluate(read_run([folder / "run0"]), truth)
+
+
+def test_every_prediction_is_scored_by_the_competition_s_metric(folder, truth, found):
+    run = read_run([folder / "run0"])
+    assert set(found.scores) == {"seer", "talker", BLEND}
+    for name, part in run.predictions.items():
+        assert found.scores[name].mean == pytest.approx(mean_cosine(part, truth.embeddings))
+        assert found.scores[name].low < found.scores[name].mean < found.scores[name].high
+    assert list(found.scores)[-1] == "talker"
+
+
+def test_sources_and_lengths_part_the_images(found):
+    assert list(found.by_source) == ["source0", "source1"]
+    assert list(found.by_length) == ["1-5 words", "6-10 words", "11-20 words"]
+    for parts in (found.by_source, found.by_length):
+        images = [scores["seer"].images for scores in parts.values()]
+        means = [scores["seer"].mean for scores in parts.values()]
+        assert sum(images) == 24
+        assert np.average(means, weights=images) == pytest.approx(found.scores["seer"].mean)
+
+
+def test_controls_know_nothing(found):
+    assert abs(found.constant.mean) < 0.1
+    assert all(abs(value) < 0.05 for value in found.shuffled.values())
+
+
+def test_the_constant_never_sees_its_own_group():
+    truth = unit_rows(np.random.default_rng(0).normal(size=(6, EMBEDDING_WIDTH)))
+    groups = np.array([0, 0, 1, 2, 2, 2])
+    elsewhere = controls.others(truth, groups)
+    assert np.allclose(elsewhere[0], truth[2:].mean(axis=0))
+    assert np.allclose(elsewhere[4], truth[:3].mean(axis=0))
+    pairs = [truth[2] @ truth[other] for other in (0, 1, 3, 4, 5)]
+    assert controls.shuffled(truth, elsewhere)[2] == pytest.approx(np.mean(pairs), abs=1e-6)
+
+
+def test_ranks_count_the_distinct_prompts_that_are_nearer():
+    truth = np.eye(EMBEDDING_WIDTH, dtype=np.float32)[[0, 1, 1, 2, 3]]
+    predicted = truth.copy()
+    predicted[0, :3] = [0.1, 0.9, 0.5]
+    ranks, prompts = retrieval.own_ranks(predicted, truth)
+    assert (ranks.tolist(), prompts) == ([3, 1, 1, 1, 1], 4)
+    measured = retrieval.measure(predicted, truth)
+    assert (measured.recall_at_1, measured.recall_at_5, measured.mean_rank) == (0.8, 1.0, 1.4)
+
+
+def test_the_blend_needs_its_better_member_more(found):
+    assert found.loss_without["seer"].mean > found.loss_without["talker"].mean
+    assert found.leading == BLEND
+    assert found.seconds == {"seer": pytest.approx(0.05), "talker": pytest.approx(0.05)}
+
+
+def test_two_runs_are_compared_image_by_image(folder, truth, found):
+    other = evaluate(read_run([folder / "run1"]), truth)
+    gains = compare(found, other, truth.embeddings)
+    assert set(gains) == {"seer", "talker", BLEND}
+    expected = found.scores["seer"].mean - other.scores["seer"].mean
+    assert gains["seer"].mean == pytest.approx(expected)
+    assert gains["seer"].beyond_noise
+    same = compare(found, found, truth.embeddings)["seer"]
+    assert (same.mean, same.p_value) == (0, 1)
+
+
+def test_files_side_by_side_are_a_run_too(folder, truth):
+    run = read_run([folder / "run0" / "submission.csv", folder / "truth.safetensors"])
+    assert isinstance(run, FinishedRun)
+    assert evaluate(run, truth).scores["truth"].mean == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("words", "bucket"),
+    [(0, ""), (1, "1-5 words"), (5, "1-5 words"), (6, "6-10 words"), (41, "over 40 words")],
+)
+def test_lengths_fall_into_buckets(words, bucket):
+    assert length_bucket("word " * words) == bucket
+
+
+def test_the_command_leaves_a_page_a_table_and_a_record(folder, tmp_path, capsys):
+    asked = ["evaluate", str(folder / "run0"), "--truth", str(folder / "truth.safetensors")]
+    asked += ["--against", str(folder / "run1"), "--images", str(folder / "images")]
+    assert main([*asked, "--out", str(tmp_path), "--quiet", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record == json.loads((tmp_path / "evaluation.json").read_text())
+    assert record["leading"] == BLEND
+    assert record["gain"]["seer"]["low"] > 0
+    with (tmp_path / "images.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24
+    mean = np.mean([float(row["seer"]) for row in rows])
+    assert mean == pytest.approx(record["predictions"]["seer"]["score"]["mean"], abs=1e-6)
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_command_speaks_to_people(folder, capsys):
+    asked = ["evaluate", str(folder / "run0"), "--truth", str(folder / "truth.safetensors")]
+    assert main([*asked, "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "constant control" in said
+    assert said.startswith(BLEND)

@@ -1,0 +1,145 @@
+"""The page of an evaluation, as text and in a real browser."""
+
+import logging
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from evaluation import browser
+from evaluation.evaluated_run import write_run
+
+from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.evaluation.evaluate import evaluate
+from prompt_ensemble.evaluation.finished_run import read_run
+from prompt_ensemble.evaluation.page import page
+from prompt_ensemble.evaluation.truth_table import TruthTable, load_prompts, load_sources
+from prompt_ensemble.images import find_images
+from prompt_ensemble.tuning.predictions import load_confidence
+
+ARTEFACTS = Path(__file__).parents[2] / "build" / "artefacts"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    run = write_run(folder)
+    table = folder / "prompts.csv"
+    truth = Embeddings.load(folder / "truth.safetensors")
+    known = TruthTable(truth, load_prompts(table), load_sources(table))
+    signals = load_confidence([run], truth.image_ids)
+    found = evaluate(read_run([run]), known, signals=signals)
+    images = {image.image_id: image.path for image in find_images([folder / "images"])}
+    (folder / "report.html").write_text(page(found, images), encoding="utf-8")
+    return folder / "report.html"
+
+
+class Tags(HTMLParser):
+    """All tags with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+def test_every_picture_says_what_it_shows(report):
+    tags = Tags(report.read_text()).found
+    pictures = [attributes for tag, attributes in tags if tag == "img"]
+    figures = [attributes for tag, attributes in tags if tag == "figure"]
+    assert len(pictures) == 24
+    assert all("number" in picture["alt"] for picture in pictures)
+    assert len(figures) == 4
+    assert all(figure["aria-label"] for figure in figures)
+
+
+def test_nothing_in_the_page_points_outside(report):
+    for tag, attributes in Tags(report.read_text()).found:
+        for name in ("src", "href", "xlink:href"):
+            target = attributes.get(name) or "#"
+            assert target.startswith(("data:", "#")), (tag, target)
+
+
+def test_prompts_are_shown_as_they_are_and_never_become_markup(report):
+    text = report.read_text()
+    assert "&lt;b&gt;castle&lt;/b&gt;" in text
+    assert "<b>castle" not in text
+
+
+def test_no_two_things_of_different_figures_share_a_clip_path(report):
+    clips = re.findall(r'<clipPath id="([^"]+)"', report.read_text())
+    assert len(clips) == len(set(clips)) > 0
+
+
+needs_browser = pytest.mark.skipif(
+    not browser.CHROMIUM, reason="chromium is not installed; apt-get install chromium"
+)
+
+SCRIPT = """
+const rows = () => [...document.querySelectorAll(".images tbody tr")];
+const column = (name) => [...document.querySelectorAll(".images th")].findIndex(
+  (header) => header.textContent === name);
+const press = (name) => document.querySelectorAll(".images th button")[column(name)].click();
+const values = (name) => rows().map((row) => Number(row.cells[column(name)].dataset.value));
+const said = {};
+said.before = rows().length;
+press("seer"); said.down = values("seer");
+press("seer"); said.up = values("seer");
+said.sorted = document.querySelectorAll(".images th")[column("seer")].getAttribute("aria-sort");
+press("true prompt"); press("true prompt");
+said.words = rows().map((row) => row.cells[column("true prompt")].textContent);
+const field = document.getElementById("search");
+field.value = "robot source1"; field.dispatchEvent(new Event("input"));
+said.found = rows().filter((row) => !row.hidden).map((row) => row.textContent);
+said.shown = document.getElementById("shown").textContent;
+field.value = ""; field.dispatchEvent(new Event("input"));
+said.after = rows().filter((row) => !row.hidden).length;
+const drawings = [...document.querySelectorAll("figure svg")];
+said.drawn = drawings.map((one) => one.getBoundingClientRect().width);
+said.requests = performance.getEntriesByType("resource").map((one) => one.name).filter(
+  (name) => !name.startsWith("data:"));
+said.problems = problems;
+return said;
+"""
+
+
+@needs_browser
+def test_a_browser_sorts_searches_and_asks_for_nothing(report, tmp_path):
+    said = browser.try_page(report, SCRIPT, tmp_path)
+    assert said["problems"] == []
+    assert said["requests"] == []
+    assert said["before"] == 24
+    assert said["down"] == sorted(said["down"], reverse=True)
+    assert said["up"] == sorted(said["up"])
+    assert said["sorted"] == "ascending"
+    assert said["words"] == sorted(said["words"], key=str.lower)
+    assert len(said["found"]) == 4
+    assert all("robot" in row for row in said["found"])
+    assert said["shown"] == "4 shown"
+    assert said["after"] == 24
+    assert len(said["drawn"]) == 4
+    assert min(said["drawn"]) > 200
+
+
+@needs_browser
+def test_the_watch_would_notice_a_request_and_an_error(report, tmp_path):
+    bad = tmp_path / "bad.html"
+    broken = '<img src="http://example.invalid/x.png"><script>nonsense()</script></body>'
+    bad.write_text(report.read_text().replace("</body>", broken, 1))
+    said = browser.try_page(bad, "return {problems};", tmp_path)
+    assert any("refused: http://example.invalid" in problem for problem in said["problems"])
+    assert any("nonsense is not defined" in problem for problem in said["problems"])
+
+
+@needs_browser
+def test_screenshots_are_left_as_artefacts(report, tmp_path):
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    for name, width in (("report", 1280), ("report-phone", 390)):
+        picture = ARTEFACTS / f"{name}.png"
+        picture.unlink(missing_ok=True)
+        browser.screenshot(report, picture, width, 1600, tmp_path)
+        assert picture.stat().st_size > 20_000
+        logging.getLogger(__name__).warning("screenshot: %s", picture)
