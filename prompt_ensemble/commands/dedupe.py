@@ -30,7 +30,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write the prompts of FILES (a line each, or a CSV's column 'prompt') that differ."""
+    """Write the prompts of FILES (lines; 'prompt' in .csv and .jsonl) that differ."""
     from prompt_ensemble.dataset.approximate_index import ApproximateIndex
     from prompt_ensemble.dataset.deduplication import deduplicate
     from prompt_ensemble.dataset.exact_index import ExactIndex

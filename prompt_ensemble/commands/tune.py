@@ -39,7 +39,7 @@ DEFAULT_PRIOR = "embedded-prior"
 @click.option("--held-out-fold", type=int, help="Fold of the split that no member was trained on.")
 @click.option(
     "--trained-on", multiple=True, type=click.Path(path_type=Path),
-    help="Prompts (.txt, .csv) or embeddings that members were trained on; repeatable.",
+    help="Prompts (.txt, .csv, .jsonl) or embeddings that members were trained on; repeatable.",
 )  # fmt: skip
 @click.option(
     "--prior",

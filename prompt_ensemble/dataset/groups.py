@@ -26,7 +26,8 @@ def connected_groups(
             rows = distinct[start : start + ROWS_PER_BLOCK]
             for before in range(0, start + len(rows), COLUMNS_PER_BLOCK):
                 columns = distinct[before : min(before + COLUMNS_PER_BLOCK, start + len(rows))]
-                linked, to = np.nonzero(rows @ columns.T >= threshold)
+                near = np.flatnonzero(rows @ columns.T >= threshold)
+                linked, to = np.divmod(near, len(columns))
                 groups = merge(groups, groups[start + linked], groups[before + to])
             advance(len(rows))
     return by_first_appearance(groups[number])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from prompt_ensemble.evaluation.evaluate import Evaluation
 
-WIDTH = 6.4
+WIDTH = 5.6
 BINS = 40
 CONFIDENCE_BINS = 10
 MOST_HISTOGRAMS = 12

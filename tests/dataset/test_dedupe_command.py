@@ -25,10 +25,19 @@ def test_near_and_exact_duplicates_go_and_the_first_stays(tmp_path, capsys):
 
 def test_a_table_without_prompts_is_an_error_that_names_its_columns(tmp_path):
     (tmp_path / "t.csv").write_text("id,text\n1,a\n")
-    with pytest.raises(BadConfig, match=r"columns \['id', 'text'\]"):
+    with pytest.raises(BadConfig, match=r"columns are \['id', 'text'\]"):
         read_prompts([tmp_path / "t.csv"])
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(BadConfig, match="cannot be read"):
         read_prompts([tmp_path / "none.txt"])
+
+
+def test_json_lines_are_read_by_their_key(tmp_path):
+    listing = tmp_path / "pairs.jsonl"
+    listing.write_text('{"image": "a.png", "prompt": "a cat"}\n{"prompt": "a\\n dog"}\n')
+    assert read_prompts([listing]) == ["a cat", "a dog"]
+    listing.write_text('{"image": "a.png"}\n')
+    with pytest.raises(BadConfig, match=r"keys \['image'\]; expected one named 'prompt'"):
+        read_prompts([listing])
