@@ -31,9 +31,7 @@ def test_a_phrase_is_nearest_to_itself(seen):
     findings = find(seen)
     first = {(line.kind, line.text) for line in findings.lines[1] if line.score > 0.999}
     assert first == {("medium", "a watercolor painting")}
-    assert any(
-        line.text == "surrealism" and line.score > 0.999 for line in findings.lines[0]
-    )
+    assert any(line.text == "surrealism" and line.score > 0.999 for line in findings.lines[0])
 
 
 def test_every_bank_names_its_share(seen):
