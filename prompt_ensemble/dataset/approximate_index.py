@@ -61,7 +61,8 @@ class ApproximateIndex:
 def trained_lists(vectors: np.ndarray, cells_probed: int) -> Any:
     """Inverted lists holding ``vectors``; the same vectors give the same lists."""
     faiss = import_faiss()
-    cells = int(CELLS_PER_ROOT * len(vectors) ** 0.5)
+    most = max(1, len(vectors) // TRAINING_ROWS_PER_CELL)
+    cells = min(int(CELLS_PER_ROOT * len(vectors) ** 0.5), most)
     quantizer = faiss.IndexFlatIP(EMBEDDING_WIDTH)
     kind = faiss.ScalarQuantizer.QT_fp16
     lists = faiss.IndexIVFScalarQuantizer(

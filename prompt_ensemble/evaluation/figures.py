@@ -11,7 +11,7 @@ import numpy as np
 from prompt_ensemble.errors import MissingDependency
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from prompt_ensemble.evaluation.evaluate import Evaluation
 
@@ -20,7 +20,7 @@ BINS = 40
 CONFIDENCE_BINS = 10
 MOST_HISTOGRAMS = 12
 
-Draw = Callable[["Axes", "Evaluation"], None]
+Draw = Callable[["Figure", "Evaluation"], None]
 
 
 def figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
@@ -51,14 +51,15 @@ def svg(title: str, draw: Draw, evaluation: Evaluation, height: float) -> str:
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        draw(figure.add_subplot(), evaluation)
+        draw(figure, evaluation)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def histogram(axes: Axes, evaluation: Evaluation) -> None:
+def histogram(figure: Figure, evaluation: Evaluation) -> None:
     """How the images' cosines are spread, a line for each prediction."""
+    axes = figure.subplots()
     edges = np.linspace(-0.2, 1, BINS + 1)
     for name in list(evaluation.scores)[:MOST_HISTOGRAMS]:
         counts, _ = np.histogram(evaluation.cosines[name], edges)
@@ -68,27 +69,24 @@ def histogram(axes: Axes, evaluation: Evaluation) -> None:
     axes.legend(fontsize="small")
 
 
-def weight_bars(axes: Axes, evaluation: Evaluation) -> None:
-    """Weights beside leave-one-out losses; losses in thousandths, or they would not be seen."""
+def weight_bars(figure: Figure, evaluation: Evaluation) -> None:
+    """Weights, and beside them the leave-one-out losses with their intervals."""
     names = list(evaluation.loss_without)[::-1]
-    places = np.arange(len(names))
     losses = [evaluation.loss_without[name] for name in names]
-    total = sum(evaluation.weights.values())
-    axes.barh(places + 0.2, [evaluation.weights[name] / total for name in names], 0.4,
-              label="weight", color="tab:blue")  # fmt: skip
-    axes.set_yticks(places, names)
-    axes.set_xlabel("weight")
-    below = axes.twiny()
-    below.barh(places - 0.2, [loss.mean * 1000 for loss in losses], 0.4,
-               label="loss without it", color="tab:orange")  # fmt: skip
-    below.set_xlabel("score lost without it, thousandths")
-    handles = [container for side in (axes, below) for container in side.containers]
-    axes.legend(handles=handles, fontsize="small", loc="best")
+    left, right = figure.subplots(1, 2, sharey=True)
+    left.barh(names, [evaluation.weights[name] for name in names])
+    left.set_xlabel("weight")
+    means = np.array([loss.mean for loss in losses])
+    reach = np.abs(np.array([(loss.low, loss.high) for loss in losses]).T - means)
+    right.barh(names, means, xerr=reach, color="tab:orange", capsize=3)
+    right.axvline(0, color="black", linewidth=0.8)
+    right.set_xlabel("score lost without it (95%)")
 
 
-def heat_map(axes: Axes, evaluation: Evaluation) -> None:
+def heat_map(figure: Figure, evaluation: Evaluation) -> None:
     """How alike the successes of two predictions are."""
     names = list(evaluation.scores)
+    axes = figure.subplots()
     values = np.corrcoef(np.stack([evaluation.cosines[name] for name in names]))
     axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -98,8 +96,9 @@ def heat_map(axes: Axes, evaluation: Evaluation) -> None:
         axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", color=shade)
 
 
-def calibration(axes: Axes, evaluation: Evaluation) -> None:
+def calibration(figure: Figure, evaluation: Evaluation) -> None:
     """Mean score of the leading prediction by tenths of each confidence signal."""
+    axes = figure.subplots()
     scores = evaluation.cosines[evaluation.leading]
     for name, values in evaluation.signals.items():
         parts = np.array_split(scores[np.argsort(values, kind="stable")], CONFIDENCE_BINS)

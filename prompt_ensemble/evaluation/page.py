@@ -62,14 +62,11 @@ def pieces(
     for caption, svg in figures(evaluation):
         yield f'<figure role="img" aria-label="{escape(caption)}">{svg}'
         yield f"<figcaption>{escape(caption)}</figcaption></figure>"
-    for heading, parts in (
-        ("By source", evaluation.by_source),
-        ("By length of the prompt", evaluation.by_length),
-    ):
+    for label, parts in (("source", evaluation.by_source), ("length", evaluation.by_length)):
         if parts:
-            yield f"<h2>{heading}</h2>"
+            yield f"<h2>By {label} of the prompt</h2>"
             names = list(evaluation.scores)
-            yield from table((heading, "images", *names), part_rows(parts, names))
+            yield from table((label, "images", *names), part_rows(parts, names))
     yield from image_section(evaluation, images)
     yield f"<script>{asset('page.js')}</script></body></html>\n"
 
@@ -127,7 +124,7 @@ def cell(value: Cell, label: str = "") -> str:
     if isinstance(value, Score):
         text = f"{value.mean:.4f} <small>{value.low:.4f} to {value.high:.4f}</small>"
         return f'<td class="number" data-value="{value.mean:.9g}"{said}>{text}</td>'
-    number = f"{value:.4f}".rstrip("0").rstrip(".") or "0"
+    number = f"{value:g}" if float(value).is_integer() else f"{value:.4f}"
     return f'<td class="number" data-value="{value:.9g}"{said}>{number}</td>'
 
 
