@@ -124,7 +124,8 @@ def cell(value: Cell, label: str = "") -> str:
     if isinstance(value, Score):
         text = f"{value.mean:.4f} <small>{value.low:.4f} to {value.high:.4f}</small>"
         return f'<td class="number" data-value="{value.mean:.9g}"{said}>{text}</td>'
-    number = f"{value:g}" if float(value).is_integer() else f"{value:.4f}"
+    places = 0 if float(value).is_integer() else 4 if abs(value) < 10 else 1
+    number = f"{value:.{places}f}"
     return f'<td class="number" data-value="{value:.9g}"{said}>{number}</td>'
 
 

@@ -1,5 +1,7 @@
 """Near duplicates: exactness, order, blocks, and the approximate index against the exact one."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from prompt_ensemble.dataset.approximate_index import ApproximateIndex
 from prompt_ensemble.dataset.deduplication import deduplicate, near_duplicates
 from prompt_ensemble.dataset.exact_index import ExactIndex
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, unit_rows
-from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.errors import BadConfig, MissingDependency
 
 
 def clustered(count: int, clusters: int, spread: float, seed: int = 0) -> np.ndarray:
@@ -78,6 +80,12 @@ def test_inverted_lists_keep_almost_what_exact_products_keep():
     assert np.array_equal(near, near_duplicates([vectors], 0.8, ApproximateIndex(limit=400))), (
         "not deterministic"
     )
+
+
+def test_without_faiss_many_prompts_are_an_error_that_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'prompt-ensemble\[faiss\]'"):
+        near_duplicates([clustered(300, 300, 0.1)], 0.8, ApproximateIndex(limit=100))
 
 
 def test_prompts_lose_exact_duplicates_before_anything_is_embedded():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -125,6 +126,24 @@ def test_the_command_leaves_a_page_a_table_and_a_record(folder, tmp_path, capsys
     mean = np.mean([float(row["seer"]) for row in rows])
     assert mean == pytest.approx(record["predictions"]["seer"]["score"]["mean"], abs=1e-6)
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_prompts_and_sources_come_from_one_table(folder, tmp_path, capsys):
+    asked = ["evaluate", str(folder / "run0"), "--truth", str(folder / "prompts.csv")]
+    assert main([*asked, "--out", str(tmp_path), "--quiet", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["by_source"]) == ["source0", "source1"]
+    with (tmp_path / "images.csv").open() as file:
+        assert next(csv.DictReader(file))["prompt"] == "a <b>castle</b> number 0"
+
+
+def test_without_matplotlib_the_page_names_the_extra_and_numbers_need_none(
+    folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    asked = ["evaluate", str(folder / "run0"), "--truth", str(folder / "truth.safetensors")]
+    assert main([*asked, "--quiet", "--json"]) == 0
+    assert main([*asked, "--quiet", "--out", str(tmp_path)]) == 1
+    assert "pip install 'prompt-ensemble[training]'" in capsys.readouterr().err
 
 
 def test_the_command_speaks_to_people(folder, capsys):
