@@ -49,13 +49,20 @@ def package_folder() -> Path:
 
 def read_phrases(path: Path) -> PhraseList:
     """A text file's lines, trimmed, without empty ones and repetitions."""
+    return PhraseList(path.stem, tuple(dict.fromkeys(read_lines(path))))
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """A text file's lines, trimmed, without empty ones; repetitions stay."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadConfig(
             f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8, one phrase a line"
         ) from error
-    phrases = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    except OSError as error:
+        raise BadConfig(f"phrase list {path} cannot be read ({error.strerror})") from error
+    phrases = tuple(line.strip() for line in text.split("\n") if line.strip())
     overlong = next((phrase for phrase in phrases if len(phrase) > LONGEST_PHRASE), None)
     if overlong:
         raise BadConfig(
@@ -64,4 +71,4 @@ def read_phrases(path: Path) -> PhraseList:
         )
     if not phrases:
         raise BadConfig(f"{path} holds no phrase; expected one a line")
-    return PhraseList(path.stem, phrases)
+    return phrases

@@ -1,0 +1,45 @@
+"""The lists an interrogator chooses from, as clip-interrogator makes them of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prompt_ensemble.errors import BadConfig, nearest_name
+from prompt_ensemble.retrieval.phrases import PhraseList, package_folder, read_lines
+
+MERGED = ("artists", "flavors", "mediums", "movements", "trendings")
+"""Lists that ``fast`` and ``best`` look through as one, in this order."""
+LISTS = (*MERGED, "negative")
+ARTIST_FORMS = ("by {}", "inspired by {}")
+SITE_FORMS = ("{}", "trending on {}", "featured on {}", "{} contest winner")
+SITES = tuple(
+    "Artstation,behance,cg society,cgsociety,deviantart,dribble,flickr,instagram,pexels,pinterest,"
+    "pixabay,pixiv,polycount,reddit,shutterstock,tumblr,unsplash,zbrush central".split(",")
+)
+
+
+def load_vocabulary(own: Mapping[str, str]) -> dict[str, PhraseList]:
+    """Every list by name; ``own`` names files of the user's that stand in for the package's.
+
+    Repeated phrases stay: clip-interrogator ranks each of them, and a phrase that stands in two
+    lists may be said twice. Empty lines, which it ranks too, are left out.
+    """
+    for name in own:
+        if name not in LISTS:
+            raise BadConfig(f"no phrase list {name!r}; {nearest_name(name, list(LISTS))}")
+    return {name: PhraseList(name, phrases_of(name, own.get(name, ""))) for name in LISTS}
+
+
+def phrases_of(name: str, source: str) -> tuple[str, ...]:
+    """The phrases of one list, in all their forms: one form of all, then the next."""
+    if name == "trendings":
+        sites = read_lines(Path(source)) if source else SITES
+        return in_forms(SITE_FORMS, sites)
+    lines = read_lines(Path(source) if source else package_folder() / f"{name}.txt")
+    return in_forms(ARTIST_FORMS, lines) if name == "artists" else lines
+
+
+def in_forms(forms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Every name in the first form, then in the second, and so on."""
+    return tuple(form.format(name) for form in forms for name in names)
