@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from prompt_ensemble.errors import BadConfig
 
+CLEAR_REFS = Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -82,3 +85,20 @@ def release(placement: Placement) -> None:
     gc.collect()
     if placement.on_gpu:
         torch.cuda.empty_cache()
+
+
+def forget_peak_memory(placement: Placement) -> None:
+    """Begin to watch for the most memory held, see ``peak_memory``."""
+    if placement.on_gpu:
+        torch.cuda.reset_peak_memory_stats(placement.device)
+    elif CLEAR_REFS.exists():
+        CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size
+
+
+def peak_memory(placement: Placement) -> int:
+    """Bytes: the most torch held on a GPU, or this whole process elsewhere; 0 where unknown."""
+    if placement.on_gpu:
+        return int(torch.cuda.max_memory_allocated(placement.device))
+    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    peaks = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return 1024 * int(next(peaks, 0))

@@ -94,6 +94,7 @@ def run_record(prediction: Prediction) -> dict[str, object]:
                 "weight": member.weight,
                 "weight_from": config.weights_from or f"preset {config.name!r}",
                 "seconds": round(float(prediction.members[member.name].seconds.sum()), 3),
+                "peak_memory_mb": prediction.members[member.name].peak_memory // 1_000_000,
                 "identity": prediction.members[member.name].identity,
             }
             for member in config.members

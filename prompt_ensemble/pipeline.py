@@ -12,7 +12,13 @@ import torch
 
 from prompt_ensemble.blending import PRIOR, blend
 from prompt_ensemble.config import MemberConfig, RunConfig, from_table, load_config, load_preset
-from prompt_ensemble.device import Placement, choose_placement, release
+from prompt_ensemble.device import (
+    Placement,
+    choose_placement,
+    forget_peak_memory,
+    peak_memory,
+    release,
+)
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig, UnreadableImage, nearest_name
 from prompt_ensemble.findings import Findings, join
@@ -51,6 +57,8 @@ class MemberResult:
     seconds: np.ndarray
     """Per image, ``(N,)``; an even share of the shard it was looked at in."""
     identity: Mapping[str, object]
+    peak_memory: int
+    """Bytes held at most while it looked, on the GPU or else by the process; 0 where unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +215,8 @@ def run_members(
         beside = {need: results[need] for need in member.predictor.needs()}
         findings, seconds, identity = observe(member, album, run, beside)
         embeddings = member.predictor.embed(findings, encoder.encode)
-        results[member.name] = MemberResult(findings, embeddings, seconds, identity)
+        memory = run.store.memory(member.name)
+        results[member.name] = MemberResult(findings, embeddings, seconds, identity, memory)
     return results
 
 
@@ -271,6 +280,7 @@ def make(
 ) -> Iterator[tuple[Shard, Findings]]:
     """Load the model and fill the missing shards, each stored as soon as it is complete."""
     others = {name: result.findings for name, result in beside.items()}
+    forget_peak_memory(run.placement)
     looker = member.predictor.open(run.placement, others)
     images = [image for shard in missing for image in shard.images]
     batches = look_at(looker, images, run.placement, member.config.batch_size, run.workers)
@@ -283,6 +293,7 @@ def make(
         findings = join(parts)
         run.store.save(member.name, shard, findings, time.monotonic() - started)
         yield shard, findings
+    run.store.note_memory(member.name, peak_memory(run.placement))
 
 
 def share_of_seconds(store: Store, member: str, shard: Shard) -> np.ndarray:

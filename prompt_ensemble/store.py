@@ -22,6 +22,7 @@ from prompt_ensemble.survey import SurveyedImage
 FORMAT = 1
 """Raised when a change to the package changes what models find; older shards then rest unused."""
 SHARD_IMAGES = 128
+MEMORY_NOTE = "memory.json"
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,15 @@ class Store:
         path = self.path(member, shard)
         write_atomically(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
         write_atomically(path, to_bytes(findings))
+
+    def note_memory(self, member: str, peak: int) -> None:
+        """Keep the most bytes a member held when it was last run."""
+        write_atomically(self.folder / member / MEMORY_NOTE, json.dumps({"peak_bytes": peak}))
+
+    def memory(self, member: str) -> int:
+        """What ``note_memory`` kept; 0 if nothing did."""
+        path = self.folder / member / MEMORY_NOTE
+        return int(json.loads(path.read_text())["peak_bytes"]) if path.exists() else 0
 
     def seconds(self, member: str, shard: Shard) -> float:
         """How long a shard took when it was made."""

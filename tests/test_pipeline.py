@@ -54,6 +54,7 @@ def test_the_record_says_how_it_came_about(photos, tmp_path):
     assert record["device"] == "cpu fp32"
     assert record["members"]["one"]["weight"] == 0.75
     assert record["members"]["one"]["identity"]["predictor"] == {"seed": 1}
+    assert record["members"]["one"]["peak_memory_mb"] > 10
     assert record["versions"]["torch"]
 
 

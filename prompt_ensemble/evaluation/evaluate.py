@@ -51,6 +51,7 @@ class Evaluation:
     loss_without: Mapping[str, Difference]
     """What the blend loses when a member is left out and the rest keep their weights."""
     seconds: Mapping[str, float]
+    memory: Mapping[str, float]
     texts: Mapping[str, Mapping[str, str]]
     prompts: Mapping[str, str]
     sources: Mapping[str, str]
@@ -100,6 +101,7 @@ def evaluate(
         weights=run.weights,
         loss_without=losses(run, judged, resampling),
         seconds=run.seconds,
+        memory=run.memory,
         texts=run.texts,
         prompts=truth.prompts,
         sources=truth.sources,

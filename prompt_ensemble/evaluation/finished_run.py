@@ -28,6 +28,8 @@ class FinishedRun:
     weights: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Per image, for each member."""
+    memory: Mapping[str, float] = field(default_factory=dict)
+    """MB at most, for each member."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Member → image id → what it said."""
 
@@ -50,6 +52,7 @@ def read_run(sources: Sequence[Path]) -> FinishedRun:
         parts,
         {one: float(member["weight"]) for one, member in members.items()},
         {one: float(member["seconds"]) / images for one, member in members.items()},
+        {one: float(member.get("peak_memory_mb", 0)) for one, member in members.items()},
         read_texts(folder / "predictions.csv"),
     )
 

@@ -73,7 +73,7 @@ def pieces(
 
 SCORE_COLUMNS = (
     "prediction", "score (95%)", "shuffled", "median rank",
-    "recall@1", "recall@5", "recall@10", "weight", "loss without", "s / image",
+    "recall@1", "recall@5", "recall@10", "weight", "loss without", "s / image", "MB",
 )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def score_rows(evaluation: Evaluation) -> Iterator[Row]:
             name, score, evaluation.shuffled[name],
             found.median_rank, found.recall_at_1, found.recall_at_5, found.recall_at_10,
             evaluation.weights.get(name, ""), loss.mean if loss else "",
-            evaluation.seconds.get(name, ""),
+            evaluation.seconds.get(name, ""), evaluation.memory.get(name, ""),
         )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def as_record(
                 "retrieval": asdict(evaluation.retrieval[name]),
                 "weight": evaluation.weights.get(name),
                 "seconds_per_image": evaluation.seconds.get(name),
+                "peak_memory_mb": evaluation.memory.get(name),
             }
             for name, score in evaluation.scores.items()
         },

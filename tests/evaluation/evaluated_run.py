@@ -46,7 +46,9 @@ def leave(run: Path, parts: dict[str, Embeddings], prompts: list[str]) -> Path:
     for name, part in parts.items():
         part.save(run / "embeddings" / f"{name}.safetensors")
     write_submission(run / "submission.csv", blend(parts, WEIGHTS))
-    members = {name: {"weight": WEIGHTS[name], "seconds": 1.2} for name in parts}
+    members = {
+        name: {"weight": WEIGHTS[name], "seconds": 1.2, "peak_memory_mb": 70} for name in parts
+    }
     (run / "run.json").write_text(json.dumps({"members": members}))
     ids = parts["seer"].image_ids
     said = [[i, f"caption: not {p}", "0.1", ""] for i, p in zip(ids, prompts, strict=True)]

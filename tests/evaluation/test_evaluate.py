@@ -84,6 +84,7 @@ def test_ranks_count_the_distinct_prompts_that_are_nearer():
 def test_the_blend_needs_its_better_member_more(found):
     assert found.loss_without["seer"].mean > found.loss_without["talker"].mean
     assert found.leading == BLEND
+    assert found.memory == {"seer": 70, "talker": 70}
     assert found.seconds == {"seer": pytest.approx(0.05), "talker": pytest.approx(0.05)}
 
 
