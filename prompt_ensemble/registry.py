@@ -10,6 +10,7 @@ from prompt_ensemble.predictors import Predictor
 PREDICTORS: dict[str, str] = {
     "regressor": "prompt_ensemble.regression.predictor:RegressionPredictor",
     "phrases": "prompt_ensemble.retrieval.predictor:PhrasePredictor",
+    "interrogator": "prompt_ensemble.retrieval.interrogator_predictor:InterrogatorPredictor",
     "neighbours": "prompt_ensemble.retrieval.neighbours:NeighbourPredictor",
     "ofa": "prompt_ensemble.captioners.ofa.captioner:OfaPredictor",
     "blip": "prompt_ensemble.captioners.blip:BlipPredictor",

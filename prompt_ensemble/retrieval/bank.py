@@ -25,7 +25,7 @@ EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class PhraseBank:
-    """Phrases and their unit rows, ``(P, D)`` float32."""
+    """Phrases and their unit rows, ``(P, D)``; float16 from towers, as clip-interrogator keeps them."""
 
     name: str
     phrases: tuple[str, ...]
@@ -59,15 +59,14 @@ def keep_vectors(path: Path, vectors: np.ndarray) -> None:
 
 
 def read_vectors(path: Path, count: int) -> np.ndarray | None:
-    """A kept bank's rows; None if there is none or it is not what it should be."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    """A kept bank's rows, mapped from the disk; None if there is none or it is not what it should be."""
+    from prompt_ensemble.retrieval.mapped import map_arrays
 
     if not path.exists():
         return None
     try:
-        vectors: np.ndarray = load_file(path)["vectors"]
-    except (SafetensorError, KeyError, OSError) as error:
+        vectors = map_arrays(path)["vectors"]
+    except (KeyError, ValueError, OSError) as error:
         log.warning("%s is damaged (%s) and will be made again", path, error)
         return None
     if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():

@@ -22,6 +22,8 @@ CELLS_PER_ROOT = 4
 MOST_CELLS = 65_536
 TRAINING_ROWS_PER_CELL = 40
 CODE_BYTES = 64
+CANDIDATES = {"ivfpq": 4, "hnsw": 1}
+"""Rows fetched for each neighbour wanted: codes are coarse, so true cosines choose among more."""
 LINKS = 32
 """Neighbours of a node in the graph."""
 
@@ -86,6 +88,7 @@ class FaissSearch:
     def __init__(self, bank: NeighbourBank, kind: str, effort: int = 64) -> None:
         """``effort`` is the number of lists looked through, or of candidates in the graph."""
         self.bank = bank
+        self.candidates = CANDIDATES[kind]
         self.index = read_index(bank, kind)
         if kind == "ivfpq":
             self.index.nprobe = effort
@@ -96,8 +99,11 @@ class FaissSearch:
         """Nearest prompts; cosines are those with the bank's own keys, not the index's codes."""
         check_width(self.bank, queries)
         where = unit_rows(queries)
-        _, numbers = self.index.search(where, min(count, len(self.bank)))
-        return self.rescored(where, numbers)
+        count = min(count, len(self.bank))
+        wanted = min(self.candidates * count, len(self.bank))
+        _, numbers = self.index.search(where, wanted)
+        found = self.rescored(where, numbers)
+        return Neighbours(found.cosines[:, :count], found.numbers[:, :count])
 
     def rescored(self, queries: np.ndarray, numbers: np.ndarray) -> Neighbours:
         """Candidates in the order of their true cosines; places not filled come last."""

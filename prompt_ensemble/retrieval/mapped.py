@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-NUMPY_TYPES = {
+NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
     "F32": np.dtype("<f4"),
     "I64": np.dtype("<i8"),
@@ -38,11 +39,12 @@ def map_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"its header is no safetensors header: {error!r}") from error
 
 
-def map_array(content: np.ndarray, entry: dict[str, object]) -> np.ndarray:
+def map_array(content: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
     """One array where its header entry says it lies."""
     kind = NUMPY_TYPES[str(entry["dtype"])]
-    shape = tuple(int(side) for side in entry["shape"])  # type: ignore[attr-defined]
-    start, end = (int(place) for place in entry["data_offsets"])  # type: ignore[attr-defined]
+    shape = tuple(int(side) for side in entry["shape"])
+    start, end = (int(place) for place in entry["data_offsets"])
     if end > len(content) or end - start != kind.itemsize * math.prod(shape):
         raise ValueError("it is shorter than its header says")
-    return np.asarray(content[start:end]).view(kind).reshape(shape)
+    array: np.ndarray = content[start:end].view(np.ndarray).view(kind).reshape(shape)
+    return array

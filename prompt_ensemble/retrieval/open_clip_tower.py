@@ -105,7 +105,9 @@ def known_architecture(name: str, path: Path) -> Architecture:
 
 def near(name: str, known: list[str]) -> str:
     """The near match among many names, without listing them all."""
-    return nearest_name(name, known).split("? known")[0].split("known:")[0] or "see open_clip's list"
+    return (
+        nearest_name(name, known).split("? known")[0].split("known:")[0] or "see open_clip's list"
+    )
 
 
 def build(config: Mapping[str, Any]) -> Any:

@@ -17,7 +17,8 @@ def top_phrases(
     """
     count = min(count, len(phrases))
     rows = max(1, MEMORY_BUDGET // (4 * len(phrases)))
-    parts = [best_of(part @ phrases.T, count) for part in images.split(rows)]
+    ready = images.to(phrases.dtype)
+    parts = [best_of((part @ phrases.T).float(), count) for part in ready.split(rows)]
     cosines, numbers = zip(*parts, strict=True)
     return torch.cat(cosines), torch.cat(numbers)
 

@@ -42,7 +42,7 @@ def write_shard(
     from safetensors.numpy import save
 
     encoded = [prompt.encode() for prompt in prompts]
-    content = {
+    content: dict[str, np.ndarray] = {
         "vectors": vectors.astype(np.float16),
         "text": np.frombuffer(b"".join(encoded), np.uint8),
         "ends": np.cumsum([len(prompt) for prompt in encoded], dtype=np.int64),

@@ -13,6 +13,7 @@ MERGED = ("artists", "flavors", "mediums", "movements", "trendings")
 LISTS = (*MERGED, "negative")
 ARTIST_FORMS = ("by {}", "inspired by {}")
 SITE_FORMS = ("{}", "trending on {}", "featured on {}", "{} contest winner")
+FORMS = {"artists": ARTIST_FORMS, "trendings": SITE_FORMS}
 SITES = tuple(
     "Artstation,behance,cg society,cgsociety,deviantart,dribble,flickr,instagram,pexels,pinterest,"
     "pixabay,pixiv,polycount,reddit,shutterstock,tumblr,unsplash,zbrush central".split(",")
@@ -33,11 +34,20 @@ def load_vocabulary(own: Mapping[str, str]) -> dict[str, PhraseList]:
 
 def phrases_of(name: str, source: str) -> tuple[str, ...]:
     """The phrases of one list, in all their forms: one form of all, then the next."""
-    if name == "trendings":
-        sites = read_lines(Path(source)) if source else SITES
-        return in_forms(SITE_FORMS, sites)
+    if name == "trendings" and not source:
+        return in_forms(SITE_FORMS, SITES)
     lines = read_lines(Path(source) if source else package_folder() / f"{name}.txt")
-    return in_forms(ARTIST_FORMS, lines) if name == "artists" else lines
+    return in_forms(FORMS.get(name, ("{}",)), lines)
+
+
+def labels_of(name: str, source: str) -> tuple[str, ...]:
+    """The same with empty lines, as clip-interrogator hashes its lists."""
+    if name == "trendings" and not source:
+        return in_forms(SITE_FORMS, SITES)
+    path = Path(source) if source else package_folder() / f"{name}.txt"
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = tuple(line.strip() for line in file)
+    return in_forms(FORMS.get(name, ("{}",)), lines)
 
 
 def in_forms(forms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:

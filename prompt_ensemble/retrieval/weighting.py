@@ -14,7 +14,8 @@ def neighbour_shares(cosines: np.ndarray, power: float, epsilon: float = EPSILON
     """Weights ``1 / (d^power + epsilon)`` of cosine distances d, each row summing to one."""
     distances = np.maximum(1 - np.asarray(cosines, np.float64), 0)
     weights = 1 / (distances**power + epsilon)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def weighted_mean(shares: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,133 @@
+"""Images to prompts in the ways of clip-interrogator, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from prompt_ensemble.retrieval.assembling import classic_prompt, fast_prompt, fit
+from prompt_ensemble.retrieval.chain import ChainLimits, Scored, chain
+from prompt_ensemble.retrieval.shelves import Ranked, Shelf
+from prompt_ensemble.retrieval.towers import Tower
+from prompt_ensemble.retrieval.vocabulary import MERGED
+
+CLASSIC_FLAVORS = 3
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How many phrases a prompt gets, and how near they must be."""
+
+    flavors: int = 32
+    """In ``fast``, ``best`` and ``negative``; ``classic`` takes as many flavors proper."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Phrases that ``classic`` takes of each list; one of those not named."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Cosine below which a list's phrases are not said."""
+    least: int = 8
+    """Phrases a chain adds even where they lead away for a while."""
+    candidates: int = 2048
+    """Phrases that chains choose from."""
+
+    @property
+    def limits(self) -> ChainLimits:
+        """How long chains grow."""
+        return ChainLimits(self.least, self.flavors)
+
+    def near_enough(self, row: Sequence[Ranked]) -> list[Ranked]:
+        """The phrases of one image that are not below their list's threshold."""
+        return [one for one in row if one.cosine >= self.thresholds.get(one.source, -2.0)]
+
+
+@dataclass(frozen=True)
+class Interrogation:
+    """What was found for one image."""
+
+    prompt: str
+    cosine: float
+    """Of the prompt where its mode measures that (``best``, ``negative``), else the mean of its
+    phrases' cosines; 0 without any."""
+    phrases: tuple[Ranked, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Interrogator:
+    """A tower and its phrases; ``images`` are rows ``(B, D)``, captions may be empty."""
+
+    tower: Tower
+    merged: Shelf
+    shelves: Mapping[str, Shelf]
+    manner: Manner
+
+    def fast(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
+        """Caption, and the nearest phrases of all lists together."""
+        found = self.merged.top(images, self.manner.flavors)
+        near = [self.manner.near_enough(row) for row in found]
+        return [
+            self.made(fast_prompt(caption, [one.text for one in row]), row)
+            for caption, row in zip(captions, near, strict=True)
+        ]
+
+    def classic(
+        self, images: torch.Tensor, captions: Sequence[str], flavors: int = CLASSIC_FLAVORS
+    ) -> list[Interrogation]:
+        """Caption, medium, artist, site, movement and a few flavors."""
+        counts = {name: 1 for name in MERGED} | {"flavors": flavors} | dict(self.manner.counts)
+        found = {
+            name: [self.manner.near_enough(row) for row in shelf.top(images, counts[name])]
+            for name, shelf in self.shelves.items()
+            if name in MERGED
+        }
+        made = []
+        for number, caption in enumerate(captions):
+            own = {name: rows[number] for name, rows in found.items()}
+            texts = {name: [one.text for one in row] for name, row in own.items()}
+            phrases = [one for row in own.values() for one in row]
+            made.append(self.made(classic_prompt(caption, texts), phrases))
+        return made
+
+    def best(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
+        """The nearest of caption, ``classic``, ``fast`` and a greedy chain."""
+        classics = self.classic(images, captions, self.manner.flavors)
+        fasts = self.fast(images, captions)
+        pools = self.merged.top(images, self.manner.candidates)
+        return [
+            self.best_of(image, [caption, classic.prompt, fast.prompt], pool)
+            for image, caption, classic, fast, pool in zip(
+                images, captions, classics, fasts, pools, strict=True
+            )
+        ]
+
+    def best_of(
+        self, image: torch.Tensor, prompts: Sequence[str], pool: Sequence[Ranked]
+    ) -> Interrogation:
+        """The nearest of the prompts and a chain that starts at the first of them, the caption."""
+        given = [text for text in prompts if text]
+        cosines = (self.tower.read(given) @ image).tolist()
+        scored = [Scored(text, cosine) for text, cosine in zip(given, cosines, strict=True)]
+        start = scored[0] if prompts[0] else None
+        phrases = [one.text for one in self.manner.near_enough(pool)]
+        if phrases:
+            scored.append(chain(image, phrases, start, self.manner.limits, self.tower))
+        winner = max(scored, key=lambda one: one.cosine)
+        return Interrogation(winner.text, winner.cosine)
+
+    def negative(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
+        """A chain that leads away from each image, of far flavors and the negative list."""
+        always = self.shelves["negative"].phrases
+        made = []
+        for image, row in zip(
+            images, self.shelves["flavors"].bottom(images, self.manner.candidates), strict=True
+        ):
+            phrases = [*(one.text for one in row), *always]
+            found = chain(-image, phrases, None, self.manner.limits, self.tower)
+            made.append(Interrogation(found.text, -found.cosine))
+        return made
+
+    def made(self, prompt: str, phrases: Sequence[Ranked]) -> Interrogation:
+        """A prompt that fits, and what it was made of."""
+        cosines = [one.cosine for one in phrases]
+        mean = sum(cosines) / len(cosines) if cosines else 0.0
+        return Interrogation(fit(prompt, self.tower.is_full), mean, tuple(phrases))
