@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.submission import read_submission
-from prompt_ensemble.tuning.predictions import load_parts
+from prompt_ensemble.tuning.predictions import load_parts, read_record
 
 BLEND = "(blend)"
 """The blend among the members; no member can be called so."""
@@ -44,7 +41,7 @@ def read_run(sources: Sequence[Path]) -> FinishedRun:
     folder = folders[0]
     if (folder / "submission.csv").is_file():
         parts[BLEND] = read_submission(folder / "submission.csv")
-    record = read_record(folder / "run.json")
+    record = read_record(folder)
     members = {one: record["members"][one] for one in parts if one in record.get("members", {})}
     images = max(1, len(next(iter(parts.values()))))
     return FinishedRun(
@@ -55,17 +52,6 @@ def read_run(sources: Sequence[Path]) -> FinishedRun:
         {one: float(member.get("peak_memory_mb", 0)) for one, member in members.items()},
         read_texts(folder / "predictions.csv"),
     )
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """``run.json``, empty if the run has left none."""
-    if not path.is_file():
-        return {}
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadConfig(f"{path} is not JSON ({error}); run 'predict' again") from error
-    return record
 
 
 def read_texts(path: Path) -> dict[str, dict[str, str]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,16 +33,34 @@ def load_parts(sources: Iterable[Path]) -> dict[str, Embeddings]:
 
 
 def member_files(source: Path) -> list[Path]:
-    """The embeddings files of a run folder, or the file itself."""
+    """The embeddings files of a run folder, or the file itself.
+
+    A member that only an earlier run into the same folder had is none of the run.
+    """
     if source.is_file() and source.suffix in SUFFIXES:
         return [source]
     files = sorted((source / "embeddings").glob("*.safetensors"))
+    members = read_record(source).get("members")
+    if members:
+        files = [file for file in files if file.stem in members]
     if not files:
         raise BadConfig(
             f"{source} holds no predictions; expected a folder that 'predict --out' filled, or "
             "an embeddings file or submission"
         )
     return files
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """``run.json`` of a run folder, empty if there is none."""
+    path = folder / "run.json"
+    if not path.is_file():
+        return {}
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadConfig(f"{path} is not JSON ({error}); run 'predict' again") from error
+    return record
 
 
 def judged_images(parts: Mapping[str, Embeddings], truth: Embeddings) -> Embeddings:

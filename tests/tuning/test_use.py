@@ -79,6 +79,13 @@ def test_predict_takes_the_tuned_file(run, photos, capsys):
     assert record["two"]["weight"] == TunedBlend.load(run / "blend.json").weights["two"]
 
 
+def test_a_member_of_an_earlier_run_into_the_folder_is_none_of_this_run(run):
+    Embeddings.load(run / "out" / "embeddings" / "one.safetensors").save(
+        run / "out" / "embeddings" / "earlier.safetensors"
+    )
+    assert set(tune_run(run).weights) == {"one", "two"}
+
+
 def test_a_blend_for_other_members_is_an_error(run):
     tune_run(run)
     other = replace(colour_ensemble(), members=(MemberConfig("twoo", "colour"),))
