@@ -1,0 +1,83 @@
+"""``train``: regressors from pairs of images and prompts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from prompt_ensemble.commands import options
+
+
+@click.group("train")
+def command() -> None:
+    """Train a model."""
+
+
+@command.command("regressor")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path),
+    help="JSON lines with 'image' and 'prompt', perhaps 'source' and 'tier'.",
+)  # fmt: skip
+@click.option(
+    "--images", multiple=True, type=click.Path(path_type=Path),
+    help="Folder below which the images lie; several may be given. Default: beside the data.",
+)  # fmt: skip
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="TOML file of recipe keys.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One recipe key.")
+@click.option(
+    "--hold-out", "sources", multiple=True, metavar="SOURCE",
+    help="Judge on this source, which is not trained on; several may be given.",
+)  # fmt: skip
+@click.option(
+    "--hold-out-share", default=0.1, show_default=True, type=click.FloatRange(0, 1, max_open=True),
+    help="Else judge on this share of groups of near-duplicate prompts; 0 trains on all.",
+)  # fmt: skip
+@click.option("--allow-shared-prompts", is_flag=True, help="Judge on prompts trained on, too.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for frozen stages' maps.")
+@click.option("--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=1))
+@click.option("--cpu", is_flag=True, help="Leave GPUs alone.")
+@options.quiet
+@options.as_json
+def regressor(
+    data: Path,
+    images: tuple[Path, ...],
+    out: Path,
+    recipe: Path | None,
+    settings: tuple[str, ...],
+    sources: tuple[str, ...],
+    hold_out_share: float,
+    allow_shared_prompts: bool,
+    cache: Path | None,
+    checkpoint_every: int,
+    cpu: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train a regressor; the same command continues a run that was stopped."""
+    from prompt_ensemble.progress import bar, silent
+    from prompt_ensemble.sentence_encoder import SentenceEncoder
+    from prompt_ensemble.training.pairs import read_pairs
+    from prompt_ensemble.training.recipe_files import read_recipe
+    from prompt_ensemble.training.regressor_training import HeldOut, train_regressor
+    from prompt_ensemble.weights import WeightRoots
+
+    record = train_regressor(
+        read_pairs(data, images), read_recipe(recipe, options.read_settings(settings)), out,
+        encode=SentenceEncoder().encode, roots=WeightRoots.usual(),
+        held_out=HeldOut(sources, hold_out_share, allow_shared_prompts),
+        cache=cache, checkpoint_every=checkpoint_every, cpu=cpu,
+        progress=silent if quiet else bar,
+    )  # fmt: skip
+    click.echo(json.dumps(record) if as_json else summary(record))
+
+
+def summary(record: dict[str, object]) -> str:
+    """The same for people."""
+    score = record["score"]
+    scored = "nothing was held out"
+    if isinstance(score, float):
+        scored = f"held-out mean cosine {score:.4f} on {record['judged_on']} pairs"
+    return f"trained on {record['trained_on']} pairs; {scored}; saved in {record['regressor']}"

@@ -1,0 +1,215 @@
+"""Training of a regressor from pairs of images and prompts to a saved model, in one call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from prompt_ensemble.dataset.groups import connected_groups
+from prompt_ensemble.dataset.splits import hold_out
+from prompt_ensemble.embeddings import unit_rows
+from prompt_ensemble.errors import BadConfig, nearest_name
+from prompt_ensemble.files import write_atomically
+from prompt_ensemble.predictors import Encode
+from prompt_ensemble.progress import Progress, silent
+from prompt_ensemble.regression.head import HeadSpec, build_head
+from prompt_ensemble.regression.regressor import Regressor
+from prompt_ensemble.regression.saved import RegressorCard, save_regressor
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbone
+from prompt_ensemble.training.drawing import Draws
+from prompt_ensemble.training.inputs import Inputs, Pictures, maps_of, preprocessing_of
+from prompt_ensemble.training.leakage import refuse_leaks
+from prompt_ensemble.training.pairs import Pairs
+from prompt_ensemble.training.recipe import Recipe
+from prompt_ensemble.training.stages import cut_tower
+from prompt_ensemble.training.trainer import Trainer
+from prompt_ensemble.training.validation import Validation
+from prompt_ensemble.weights import WeightRoots
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which pairs are kept for judging: whole sources, else a share of groups; 0 is none."""
+
+    sources: tuple[str, ...] = ()
+    share: float = 0.1
+    allow_shared_prompts: bool = False
+
+
+def train_regressor(
+    pairs: Pairs,
+    recipe: Recipe,
+    out: Path,
+    *,
+    encode: Encode,
+    roots: WeightRoots,
+    held_out: HeldOut = HeldOut(),
+    cache: Path | None = None,
+    checkpoint_every: int = 100,
+    stop_after: int | None = None,
+    cpu: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train, resuming what ``out`` holds; returns the run's record, also in ``run.json``.
+
+    The model is saved in ``out/regressor`` once all steps are taken.
+    """
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
+    targets = unit_rows(encode(pairs.prompts))
+    training, judged = split_rows(pairs, targets, held_out)
+    record = run_record(pairs, recipe, held_out, training, judged)
+    if accelerator.is_main_process:
+        write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
+
+    torch.manual_seed(recipe.seed)
+    tower, head, head_spec = new_network(recipe, roots, unit_rows(targets[training]).mean(axis=0))
+    front, back = cut_tower(tower, recipe.frozen_stages)
+    inputs = inputs_of(pairs, recipe, front, cache or out, accelerator, progress)
+    draws = Draws(pairs.prompts, pairs.tiers, training, recipe.shares(), recipe.seed)
+    validation = Validation(inputs, judged, targets, pairs.prompts) if len(judged) else None
+
+    trainer = Trainer(Regressor(back, head), recipe, accelerator)
+    trainer.train(
+        inputs, torch.from_numpy(targets), draws, out, validation=validation,
+        checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress,
+    )  # fmt: skip
+    if trainer.done == recipe.steps and accelerator.is_main_process:
+        record |= finish(trainer, tower, head, head_spec, validation, record, out)
+    return record
+
+
+def split_rows(
+    pairs: Pairs, targets: np.ndarray, held_out: HeldOut
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows to judge by, which share no group of near-duplicates.
+
+    With held-out sources, images elsewhere of the same groups are in neither.
+    """
+    rows = np.arange(len(pairs))
+    if not held_out.sources and not held_out.share:
+        return rows, rows[:0]
+    groups = connected_groups(targets)
+    if held_out.sources:
+        known = sorted(set(pairs.sources))
+        for name in held_out.sources:
+            if name not in known:
+                raise BadConfig(f"no pairs are of source {name!r}; {nearest_name(name, known)}")
+        judged = np.isin(pairs.sources, held_out.sources)
+    else:
+        judged = hold_out(groups, held_out.share)
+    if held_out.allow_shared_prompts:
+        return rows[~judged], rows[judged]
+    training = rows[~judged & ~np.isin(groups, groups[judged])]
+    if not len(training):
+        raise BadConfig("held-out pairs share their prompts with all others; hold out fewer")
+    refuse_leaks(groups, training, rows[judged])
+    return training, rows[judged]
+
+
+def new_network(
+    recipe: Recipe, roots: WeightRoots, mean_prompt: np.ndarray
+) -> tuple[nn.Module, nn.Module, HeadSpec]:
+    """Tower and head as training finds them; the head starts at the mean prompt."""
+    tower = build_tower(tower_spec(recipe))
+    if recipe.backbone:
+        load_backbone(tower, roots.find(recipe.backbone).path)
+    if recipe.gradient_checkpointing:
+        tower.set_grad_checkpointing(True)  # type: ignore[operator]
+    spec = HeadSpec(recipe.head, feature_width(tower, recipe), recipe.hidden, recipe.dropout)
+    head = build_head(spec)
+    last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias.copy_(torch.from_numpy(mean_prompt))
+    return tower, head, spec
+
+
+def tower_spec(recipe: Recipe) -> TowerSpec:
+    """The tower of a saved model, which keeps its own weights."""
+    return TowerSpec(recipe.library, recipe.tower)
+
+
+@torch.inference_mode()
+def feature_width(tower: nn.Module, recipe: Recipe) -> int:
+    """Length of the tower's feature rows."""
+    return int(tower.eval()(torch.zeros(1, 3, recipe.size, recipe.size)).shape[1])
+
+
+def inputs_of(
+    pairs: Pairs,
+    recipe: Recipe,
+    front: nn.Module,
+    cache: Path,
+    accelerator: Accelerator,
+    progress: Progress,
+) -> Inputs:
+    """Pictures, or maps of the frozen stages, which the first process computes."""
+    pictures = Pictures([pair.image for pair in pairs.rows], recipe)
+    if not recipe.frozen_stages:
+        return pictures
+    file = cache / f"maps-{maps_key(pairs, recipe)}.npy"
+    with accelerator.main_process_first():
+        return maps_of(front, pictures, file, device=accelerator.device, progress=progress)
+
+
+def maps_key(pairs: Pairs, recipe: Recipe) -> str:
+    """Names the maps by all that they depend on."""
+    names = (
+        "library", "tower", "backbone", "size", "mean", "std", "frozen_stages", "views",
+        "smallest_crop", "stretch", "flips", "colour", "seed",
+    )  # fmt: skip
+    parts = {name: getattr(recipe, name) for name in names}
+    return hashlib.sha256(json.dumps([pairs.digest, parts]).encode()).hexdigest()[:16]
+
+
+def run_record(
+    pairs: Pairs, recipe: Recipe, held_out: HeldOut, training: np.ndarray, judged: np.ndarray
+) -> dict[str, Any]:
+    """All it takes to repeat the run."""
+    import timm
+
+    from prompt_ensemble import __version__
+
+    return {
+        "recipe": asdict(recipe),
+        "held_out": asdict(held_out),
+        "pairs_sha256": pairs.digest,
+        "pairs": len(pairs),
+        "trained_on": len(training),
+        "judged_on": len(judged),
+        "versions": {
+            "prompt_ensemble": __version__, "torch": torch.__version__, "timm": timm.__version__,
+        },
+    }  # fmt: skip
+
+
+def finish(
+    trainer: Trainer,
+    tower: nn.Module,
+    head: nn.Module,
+    head_spec: HeadSpec,
+    validation: Validation | None,
+    record: dict[str, Any],
+    out: Path,
+) -> dict[str, Any]:
+    """Score and save the averaged weights."""
+    device = trainer.accelerator.device
+    score = validation.score(trainer.plain, trainer.average, device) if validation else None
+    trainer.plain.load_state_dict(trainer.average.state)
+    training = record | {"score": score, "score_is": "mean cosine on held-out groups of prompts"}
+    recipe = trainer.recipe
+    card = RegressorCard(tower_spec(recipe), head_spec, preprocessing_of(recipe), training)
+    save_regressor(Regressor(tower, head), card, out / "regressor")
+    write_atomically(out / "run.json", json.dumps(training, indent=1) + "\n")
+    log.info("saved %s, held-out score %s", out / "regressor", score)
+    return {"score": score, "regressor": str(out / "regressor")}
