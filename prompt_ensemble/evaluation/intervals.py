@@ -13,6 +13,10 @@ import numpy as np
 
 from prompt_ensemble.metric import RESAMPLES, Score
 
+MOST_DRAWS = 100_000_000
+"""Numbers drawn in all, 400 MB; of very many groups fewer resamples are as sure."""
+FEWEST_RESAMPLES = 200
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -57,7 +61,8 @@ class Resampling:
         """How often each group is drawn in each resample, ``(R, G)`` float32."""
         size = len(self.numbered[1])
         random = np.random.default_rng(self.seed)
-        drawn = np.empty((RESAMPLES, size), np.float32)
+        resamples = max(FEWEST_RESAMPLES, min(RESAMPLES, MOST_DRAWS // max(size, 1)))
+        drawn = np.empty((resamples, size), np.float32)
         for row in drawn:
             row[:] = np.bincount(random.integers(0, size, size, dtype=np.int32), minlength=size)
         return drawn
@@ -89,5 +94,5 @@ class Resampling:
         means = self.means(gain[:, None])[:, 0]
         low, high = np.quantile(means, (0.025, 0.975))
         beyond = min(np.sum(means <= 0), np.sum(means >= 0))
-        p_value = min(1.0, 2 * (int(beyond) + 1) / (RESAMPLES + 1))
+        p_value = min(1.0, 2 * (int(beyond) + 1) / (len(means) + 1))
         return Difference(float(gain.mean()), float(low), float(high), p_value)

@@ -47,3 +47,10 @@ def test_columns_together_are_as_columns_alone():
     resampling = Resampling(np.arange(80) // 4)
     together, alone = resampling.intervals(values)[1], resampling.interval(values[:, 1])
     assert (together.low, together.high) == pytest.approx((alone.low, alone.high), abs=1e-6)
+
+
+def test_very_many_groups_take_fewer_resamples(monkeypatch):
+    monkeypatch.setattr("prompt_ensemble.evaluation.intervals.MOST_DRAWS", 300 * 1000)
+    resampling = Resampling.of_images(1000)
+    assert resampling.draws.shape == (300, 1000)
+    assert np.all(resampling.draws.sum(axis=1) == 1000)
