@@ -89,11 +89,10 @@ def judge_members(
     alone = resampling.intervals(plain.to_truth)
     judged = {}
     for name, score in zip(plain.names, alone, strict=True):
-        loss = resampling.difference(tuned, np.zeros_like(tuned))
+        rest = np.zeros_like(tuned)
         if len(plain.names) > 1:
             rest = held_out(plain, folds, without(name, methods.mean_cosine))
-            loss = resampling.difference(tuned, rest)
-        judged[name] = TunedMember(score, loss)
+        judged[name] = TunedMember(score, resampling.difference(tuned, rest))
         advance(1)
     return judged
 
