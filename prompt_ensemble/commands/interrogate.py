@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.device import Placement
     from prompt_ensemble.findings import Findings
     from prompt_ensemble.progress import Progress
+    from prompt_ensemble.retrieval.interrogator_predictor import InterrogatorPredictor
     from prompt_ensemble.survey import Album
     from prompt_ensemble.weights import WeightRoots
 

@@ -25,7 +25,7 @@ EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class PhraseBank:
-    """Phrases and their unit rows, ``(P, D)``; float16 from towers, as clip-interrogator keeps them."""
+    """Phrases and their unit rows, ``(P, D)``; float16 where a tower read them."""
 
     name: str
     phrases: tuple[str, ...]
@@ -59,7 +59,7 @@ def keep_vectors(path: Path, vectors: np.ndarray) -> None:
 
 
 def read_vectors(path: Path, count: int) -> np.ndarray | None:
-    """A kept bank's rows, mapped from the disk; None if there is none or it is not what it should be."""
+    """A kept bank's rows, mapped from the disk; None if there are none or they are not whole."""
     from prompt_ensemble.retrieval.mapped import map_arrays
 
     if not path.exists():

@@ -95,19 +95,14 @@ def known_architecture(name: str, path: Path) -> Architecture:
             f"e.g. 'ViT-H-14/laion2b_s32b_b79k', or put its {CONFIG} beside it"
         )
     if model not in list_models():
-        raise BadConfig(f"unknown CLIP architecture {model!r}; {near(model, list_models())}")
+        raise BadConfig(
+            f"unknown CLIP architecture {model!r}; {nearest_name(model, list_models())}"
+        )
     published = get_pretrained_cfg(model, tag) or {} if tag else {}
     config = dict(get_model_config(model) or {})
     if published.get("quick_gelu"):
         config["quick_gelu"] = True
     return Architecture(config, published)
-
-
-def near(name: str, known: list[str]) -> str:
-    """The near match among many names, without listing them all."""
-    return (
-        nearest_name(name, known).split("? known")[0].split("known:")[0] or "see open_clip's list"
-    )
 
 
 def build(config: Mapping[str, Any]) -> Any:

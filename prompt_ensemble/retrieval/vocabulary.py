@@ -14,9 +14,10 @@ LISTS = (*MERGED, "negative")
 ARTIST_FORMS = ("by {}", "inspired by {}")
 SITE_FORMS = ("{}", "trending on {}", "featured on {}", "{} contest winner")
 FORMS = {"artists": ARTIST_FORMS, "trendings": SITE_FORMS}
-SITES = tuple(
-    "Artstation,behance,cg society,cgsociety,deviantart,dribble,flickr,instagram,pexels,pinterest,"
-    "pixabay,pixiv,polycount,reddit,shutterstock,tumblr,unsplash,zbrush central".split(",")
+SITES = (
+    *("Artstation", "behance", "cg society", "cgsociety", "deviantart", "dribble", "flickr"),
+    *("instagram", "pexels", "pinterest", "pixabay", "pixiv", "polycount", "reddit"),
+    *("shutterstock", "tumblr", "unsplash", "zbrush central"),
 )
 
 
