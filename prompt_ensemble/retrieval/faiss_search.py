@@ -18,10 +18,12 @@ from prompt_ensemble.retrieval.exact_search import Neighbours, check_width
 from prompt_ensemble.retrieval.neighbour_bank import NeighbourBank
 
 KINDS = ("ivfpq", "hnsw")
-CELLS_PER_ROOT = 4
+CELLS_PER_ROOT = 2
 MOST_CELLS = 65_536
 TRAINING_ROWS_PER_CELL = 40
 CODE_BYTES = 64
+CODE_TRAINING_ROWS = 64
+"""Rows for each of a code's 256 values; FAISS wants 39 and would take 256, four times as long."""
 CANDIDATES = {"ivfpq": 4, "hnsw": 1}
 """Rows fetched for each neighbour wanted: codes are coarse, so true cosines choose among more."""
 LINKS = 32
@@ -56,6 +58,8 @@ def empty_index(faiss: ModuleType, bank: NeighbourBank, kind: str) -> Any:
     lists.own_fields = True
     quantizer.this.disown()
     lists.cp.seed = 0
+    lists.pq.cp.max_points_per_centroid = CODE_TRAINING_ROWS
+    lists.pq.cp.niter = 10
     return lists
 
 
