@@ -63,8 +63,7 @@ class Interrogator:
 
     def fast(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """Caption, and the nearest phrases of all lists together."""
-        found = self.merged.top(images, self.manner.flavors)
-        near = [self.manner.near_enough(row) for row in found]
+        near = self.nearest(images, self.manner.flavors)
         return [
             self.made(fast_prompt(caption, [one.text for one in row]), row)
             for caption, row in zip(captions, near, strict=True)
@@ -92,7 +91,7 @@ class Interrogator:
         """The nearest of caption, ``classic``, ``fast`` and a greedy chain."""
         classics = self.classic(images, captions, self.manner.flavors)
         fasts = self.fast(images, captions)
-        pools = self.merged.top(images, self.manner.candidates)
+        pools = self.nearest(images, self.manner.candidates)
         return [
             self.best_of(image, [caption, classic.prompt, fast.prompt], pool)
             for image, caption, classic, fast, pool in zip(
@@ -108,7 +107,7 @@ class Interrogator:
         cosines = (self.tower.read(given) @ image).tolist()
         scored = [Scored(text, cosine) for text, cosine in zip(given, cosines, strict=True)]
         start = scored[0] if prompts[0] else None
-        phrases = [one.text for one in self.manner.near_enough(pool)]
+        phrases = [one.text for one in pool]
         if phrases:
             scored.append(chain(image, phrases, start, self.manner.limits, self.tower))
         winner = max(scored, key=lambda one: one.cosine)
@@ -125,6 +124,17 @@ class Interrogator:
             found = chain(-image, phrases, None, self.manner.limits, self.tower)
             made.append(Interrogation(found.text, -found.cosine))
         return made
+
+    def nearest(self, images: torch.Tensor, count: int) -> list[list[Ranked]]:
+        """Of all lists together; phrases below a threshold do not crowd out others."""
+        if not self.manner.thresholds:
+            return self.merged.top(images, count)
+        found = [shelf.top(images, count) for name, shelf in self.shelves.items() if name in MERGED]
+        near = [
+            [one for row in rows for one in self.manner.near_enough(row)]
+            for rows in zip(*found, strict=True)
+        ]
+        return [sorted(row, key=lambda one: -one.cosine)[:count] for row in near]
 
     def made(self, prompt: str, phrases: Sequence[Ranked]) -> Interrogation:
         """A prompt that fits, and what it was made of."""
