@@ -74,6 +74,45 @@ def regressor(
     click.echo(json.dumps(record) if as_json else summary(record))
 
 
+@command.command("head")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="As for train regressor."
+)
+@click.option(
+    "--images", multiple=True, type=click.Path(path_type=Path), help="As for train regressor."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option("--penalty", default=11.0, show_default=True, help="Of the ridge regression.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for computed features.")
+@click.option("--judge/--no-judge", default=True, help="Score on left-out sources first.")
+@options.quiet
+@options.as_json
+def head(
+    data: Path,
+    images: tuple[Path, ...],
+    out: Path,
+    penalty: float,
+    cache: Path | None,
+    judge: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train the embedded default: a linear head on frozen EfficientNet-Lites, on a CPU."""
+    from prompt_ensemble.progress import bar, silent
+    from prompt_ensemble.sentence_encoder import SentenceEncoder
+    from prompt_ensemble.training.feature_head import FeatureHeadRecipe
+    from prompt_ensemble.training.feature_head_run import run_feature_head
+    from prompt_ensemble.training.pairs import read_pairs
+    from prompt_ensemble.weights import WeightRoots
+
+    record = run_feature_head(
+        read_pairs(data, images), FeatureHeadRecipe(penalty=penalty), out,
+        encode=SentenceEncoder().encode, roots=WeightRoots.usual(), cache=cache, judge=judge,
+        progress=silent if quiet else bar,
+    )  # fmt: skip
+    click.echo(json.dumps(record) if as_json else f"saved in {record['regressor']}")
+
+
 def summary(record: dict[str, object]) -> str:
     """The same for people."""
     score = record["score"]

@@ -29,15 +29,13 @@ class RegressionPredictor(Predictor):
         self.roots = roots
         self.folder = roots.find(weights).path
         self.card = read_card(self.folder)
-        self.backbone = (
-            roots.find(self.card.tower.backbone).path if self.card.tower.backbone else None
-        )
+        self.backbones = [roots.find(name).path for name in self.card.tower.backbones]
 
     def identity(self) -> Mapping[str, object]:
-        """Digests of the regressor's files and of its backbone's."""
+        """Digests of the regressor's files and of its backbones'."""
         return {
             "weights": weights_digest(self.folder),
-            "backbone": weights_digest(self.backbone) if self.backbone else None,
+            "backbones": [weights_digest(path) for path in self.backbones],
         }
 
     def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:

@@ -18,7 +18,7 @@ from prompt_ensemble.files import write_atomically
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.head import HeadSpec, build_head
 from prompt_ensemble.regression.regressor import Regressor
-from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbone
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
 from prompt_ensemble.weights import WeightRoots, load_state, load_strictly, read_json
 
 FORMAT = 1
@@ -82,7 +82,7 @@ def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, Regress
     model = Regressor(build_tower(card.tower), build_head(card.head))
     state = {name: as_float(tensor) for name, tensor in load_state(folder / WEIGHTS).items()}
     if card.tower.backbone:
-        load_backbone(model.tower, roots.find(card.tower.backbone).path)
+        load_backbones(model.tower, card.tower, roots)
         load_strictly(model.head, state, folder / WEIGHTS)
     else:
         load_strictly(model, state, folder / WEIGHTS)
