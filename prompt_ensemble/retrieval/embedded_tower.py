@@ -23,7 +23,8 @@ class EmbeddedTower(Tower):
 
     def __init__(self, folder: Path, placement: Placement, roots: WeightRoots) -> None:
         model, card = load_regressor(folder, roots)
-        self.model = model.to(placement.device, memory_format=torch.channels_last)
+        self.model = model.to(placement.device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = card.preprocessing
         self.device = placement.device
         self.encoder = SentenceEncoder(placement=placement)

@@ -1,0 +1,39 @@
+"""The ``interrogate`` command on a tiny tower."""
+
+import json
+
+from click.testing import CliRunner
+from retrieval.tiny_clip import pictures, save_tiny
+
+from prompt_ensemble.commands.interrogate import command
+
+
+def run(tmp_path, *extra):
+    save_tiny(tmp_path / "tiny")
+    (tmp_path / "flavors.txt").write_text("red\ngreen\nblue")
+    for name, image in pictures(2).items():
+        image.save(tmp_path / f"{name}.png")
+    (tmp_path / "said.jsonl").write_text(
+        "".join(json.dumps({"image_id": n, "caption": f"a {n}"}) + "\n" for n in pictures(2))
+    )
+    lists = f"lists={{flavors='{tmp_path / 'flavors.txt'}'}}"
+    counts = "counts={artists=0, mediums=0, movements=0, trendings=0}"
+    images = [str(tmp_path / f"{name}.png") for name in pictures(2)]
+    arguments = ["--model", str(tmp_path / "tiny"), "--set", lists, "--set", counts, "--quiet"]
+    return CliRunner().invoke(command, [*images, *arguments, *extra], catch_exceptions=False)
+
+
+def test_a_line_per_image_of_its_caption_and_phrases(tmp_path):
+    result = run(tmp_path, "--captions", str(tmp_path / "said.jsonl"), "--set", "flavors=2")
+    lines = [line.split("\t") for line in result.output.splitlines()]
+    assert [name for name, _ in lines] == ["picture0", "picture1"]
+    for name, prompt in lines:
+        caption, *phrases = prompt.split(", ")
+        assert caption == f"a {name}"
+        assert len(phrases) == 2 and set(phrases) < {"red", "green", "blue"}
+
+
+def test_json_names_every_phrase(tmp_path):
+    first = json.loads(run(tmp_path, "--json").output.splitlines()[0])
+    assert {phrase["text"] for phrase in first["phrases"]} == {"red", "green", "blue"}
+    assert first["prompt"] == ", ".join(phrase["text"] for phrase in first["phrases"])
