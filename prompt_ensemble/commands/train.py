@@ -9,6 +9,20 @@ import click
 
 from prompt_ensemble.commands import options
 
+data = click.option(
+    "--data", required=True, type=click.Path(path_type=Path),
+    help="JSON lines with 'image' and 'prompt', perhaps 'source' and 'tier'.",
+)  # fmt: skip
+images = click.option(
+    "--images", multiple=True, type=click.Path(path_type=Path),
+    help="Folder below which the images lie; several may be given. Default: beside the data.",
+)  # fmt: skip
+out = click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+cache = click.option(
+    "--cache", type=click.Path(path_type=Path),
+    help="Folder for what is computed once; the run folder if none is given.",
+)  # fmt: skip
+
 
 @click.group("train")
 def command() -> None:
@@ -16,15 +30,9 @@ def command() -> None:
 
 
 @command.command("regressor")
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path),
-    help="JSON lines with 'image' and 'prompt', perhaps 'source' and 'tier'.",
-)  # fmt: skip
-@click.option(
-    "--images", multiple=True, type=click.Path(path_type=Path),
-    help="Folder below which the images lie; several may be given. Default: beside the data.",
-)  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@data
+@images
+@out
 @click.option("--recipe", type=click.Path(path_type=Path), help="TOML file of recipe keys.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One recipe key.")
 @click.option(
@@ -36,7 +44,7 @@ def command() -> None:
     help="Else judge on this share of groups of near-duplicate prompts; 0 trains on all.",
 )  # fmt: skip
 @click.option("--allow-shared-prompts", is_flag=True, help="Judge on prompts trained on, too.")
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder for frozen stages' maps.")
+@cache
 @click.option("--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=1))
 @click.option("--cpu", is_flag=True, help="Leave GPUs alone.")
 @options.quiet
@@ -75,15 +83,11 @@ def regressor(
 
 
 @command.command("head")
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="As for train regressor."
-)
-@click.option(
-    "--images", multiple=True, type=click.Path(path_type=Path), help="As for train regressor."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@data
+@images
+@out
 @click.option("--penalty", default=11.0, show_default=True, help="Of the ridge regression.")
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder for computed features.")
+@cache
 @click.option("--judge/--no-judge", default=True, help="Score on left-out sources first.")
 @options.quiet
 @options.as_json

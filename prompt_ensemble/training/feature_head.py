@@ -32,19 +32,20 @@ from prompt_ensemble.training.thinning import Thinning
 from prompt_ensemble.weights import WeightRoots
 
 PICTURES_PER_STEP = 32
+LITE_0_AND_2 = TowerSpec("lite-features", "0+2", "efficientnet-lite0+efficientnet-lite2")
 
 
 @dataclass(frozen=True)
 class FeatureHeadRecipe:
     """Tower, penalty and shares."""
 
-    tower: TowerSpec = TowerSpec("lite-features", "0+2", "efficientnet-lite0+efficientnet-lite2")
+    tower: TowerSpec = LITE_0_AND_2
     size: int = 224
     penalty: float = 11.0
     shares: Mapping[str, float] = field(
         default_factory=lambda: {"A": 1.0, "B": 0.3, "C": 0.3, "photo": 0.5}
     )
-    thinning: Thinning = Thinning()
+    thinning: Thinning = field(default_factory=Thinning)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -85,7 +86,7 @@ def computed_features(
         raise BadWeights(f"tower {recipe.tower.name!r} names no published weights to start from")
     tower = build_tower(recipe.tower)
     load_backbones(tower, recipe.tower, roots)
-    tower = tower.eval().to(memory_format=torch.channels_last)
+    tower = tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = Pictures(images, Recipe(size=recipe.size))
     found = []
     with progress("computing features", len(images)) as advance:

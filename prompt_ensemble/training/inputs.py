@@ -109,5 +109,4 @@ def write_maps(
                     maps = np.lib.format.open_memmap(file, "w+", np.float16, shape)
                 maps[view, rows] = found
                 advance(len(rows))
-    if maps is not None:
-        maps.flush()
+    del maps  # written out

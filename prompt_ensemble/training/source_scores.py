@@ -48,7 +48,7 @@ def score_sources(
                 continue
             rows = np.flatnonzero(held_out)
             found = predictions(models, np.flatnonzero(training), rows, targets, base)
-            cosines = prompt_cosines(found, targets[rows], [prompts[row] for row in rows])
+            cosines = prompt_cosines(found, targets[rows], [prompts[row] for row in rows.tolist()])
             table[source] = summary(cosines, len(rows))
             first = next(iter(models))
             for name in cosines.keys() - {first}:

@@ -6,13 +6,15 @@ fine-tuning on two cores a matter of minutes, and the first stages know edges an
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from prompt_ensemble.errors import BadConfig
 
 
-def cut_tower(tower: nn.Module, stages: int) -> tuple[nn.Module, nn.Module]:
+def cut_tower(tower: Any, stages: int) -> tuple[nn.Module, nn.Module]:
     """The frozen front and the learning back of a tower; both share the tower's own layers."""
     if stages == 0:
         return nn.Identity(), tower
