@@ -11,9 +11,25 @@ import click
 from prompt_ensemble.commands import options
 
 if TYPE_CHECKING:
-    from prompt_ensemble.retrieval.exact_search import Neighbours
-    from prompt_ensemble.retrieval.neighbour_bank import NeighbourBank
+    from collections.abc import Sequence
 
+    import numpy as np
+
+    from prompt_ensemble.device import Placement
+    from prompt_ensemble.retrieval.exact_search import Neighbours
+    from prompt_ensemble.retrieval.neighbour_bank import Embed, NeighbourBank
+    from prompt_ensemble.retrieval.towers import Tower
+
+EMBEDDED = "embedded-lite0"
+"""Says where images lie in banks that were made without a tower."""
+tower = click.option(
+    "--model", "tower", default="", metavar="NAME",
+    help="Compare by the rows of this tower (weights of a CLIP) instead of by sentence embeddings.",
+)  # fmt: skip
+architecture = click.option(
+    "--architecture", default="", metavar="NAME",
+    help="open_clip's name of the tower, where its files do not say it.",
+)  # fmt: skip
 folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
 
@@ -27,11 +43,14 @@ def command() -> None:
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--column", default="prompt", show_default=True, help="Column of parquet files.")
 @click.option("--rows-per-shard", default=65_536, show_default=True, type=click.IntRange(min=1))
+@tower
+@architecture
+@options.weights
 @options.device
 @options.quiet
 def build(
-    folder: Path, sources: tuple[Path, ...], column: str, rows_per_shard: int, device: str,
-    quiet: bool,
+    folder: Path, sources: tuple[Path, ...], column: str, rows_per_shard: int, tower: str,
+    architecture: str, weights: tuple[Path, ...], device: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Embed the prompts of SOURCES (text, CSV, parquet) into FOLDER; a rerun continues."""
     from prompt_ensemble.device import choose_placement
@@ -40,10 +59,35 @@ def build(
     from prompt_ensemble.sentence_encoder import SentenceEncoder
 
     encoder = SentenceEncoder(placement=choose_placement(device))
-    card = describe(sources, encoder.digest, None, column, rows_per_shard)
+    digest, keys = tower_keys(tower, architecture, weights, device)
+    card = describe(sources, encoder.digest, digest, column, rows_per_shard)
     shown = silent if quiet else bar
-    bank = build_bank(folder, sources, card, encoder.encode, progress=shown)
+    bank = build_bank(folder, sources, card, encoder.encode, keys, progress=shown)
     click.echo(f"{len(bank)} prompts in {len(bank.shards)} shards in {folder}")
+
+
+def tower_keys(
+    name: str, architecture: str, weights: tuple[Path, ...], device: str
+) -> tuple[str | None, Embed | None]:
+    """The digest of a tower's texts and how it reads them; nothing without a name."""
+    if not name:
+        return None, None
+    import torch
+
+    from prompt_ensemble.device import choose_placement
+    from prompt_ensemble.retrieval.towers import find_tower, load_tower
+    from prompt_ensemble.weights import WeightRoots
+
+    roots = WeightRoots.usual(weights)
+    source = find_tower(name, architecture, roots)
+    loaded = load_tower(source, choose_placement(device), roots)
+
+    def read(prompts: Sequence[str]) -> np.ndarray:
+        with torch.inference_mode():
+            rows: np.ndarray = loaded.read(prompts).float().cpu().numpy()
+        return rows
+
+    return source.text_digest(), read
 
 
 @command.command("index")
@@ -72,56 +116,60 @@ def index(folder: Path, kind: str) -> None:
     "--index", default="exact", show_default=True, type=click.Choice(["exact", "ivfpq", "hnsw"])
 )
 @click.option("--effort", default=64, show_default=True, type=click.IntRange(min=1))
+@tower
+@architecture
+@options.weights
 @options.device
 @options.as_json
 def query(
     folder: Path, texts: tuple[str, ...], images: tuple[Path, ...], nearest: int, index: str,
-    effort: int, device: str, as_json: bool,
+    effort: int, tower: str, architecture: str, weights: tuple[Path, ...], device: str,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Show the prompts of FOLDER nearest to TEXTS or images: cosine, tab, prompt."""
-    import numpy as np
-
     from prompt_ensemble.device import choose_placement
+    from prompt_ensemble.errors import BadConfig
     from prompt_ensemble.retrieval.neighbour_bank import open_neighbours
-    from prompt_ensemble.retrieval.neighbours import NeighbourOptions, searcher
+    from prompt_ensemble.retrieval.neighbours import NeighbourOptions, check_space, searcher
+    from prompt_ensemble.retrieval.towers import find_tower, load_tower
+    from prompt_ensemble.sentence_encoder import SentenceEncoder
+    from prompt_ensemble.weights import WeightRoots
 
     if bool(texts) == bool(images):
         raise click.UsageError("give either TEXTS or --image FILE")
     bank = open_neighbours(folder)
-    names, vectors = embed_images(images, device) if images else embed_texts(texts, bank, device)
     wanted = NeighbourOptions(nearest=nearest, index=index, effort=effort)
-    found = searcher(bank, wanted, choose_placement(device).device)(np.asarray(vectors))
-    show(names, found, bank, as_json)
-
-
-def embed_texts(
-    texts: tuple[str, ...], bank: NeighbourBank, device: str
-) -> tuple[tuple[str, ...], object]:
-    """Texts by the encoder the bank was made with."""
-    from prompt_ensemble.device import choose_placement
-    from prompt_ensemble.errors import BadConfig
-    from prompt_ensemble.sentence_encoder import SentenceEncoder
-
-    encoder = SentenceEncoder(placement=choose_placement(device))
-    if bank.card.encoder != encoder.digest:
-        raise BadConfig(f"{bank.folder} was made with another sentence encoder; build it again")
-    return texts, encoder.encode(texts)
-
-
-def embed_images(images: tuple[Path, ...], device: str) -> tuple[tuple[str, ...], object]:
-    """Images by the regressor that travels with the package."""
-    from prompt_ensemble.device import choose_placement
-    from prompt_ensemble.findings import join
-    from prompt_ensemble.images import find_images
-    from prompt_ensemble.inference import look_at
-    from prompt_ensemble.regression.predictor import RegressionOptions, RegressionPredictor
-    from prompt_ensemble.weights import WeightRoots
-
     placement = choose_placement(device)
-    regressor = RegressionPredictor("embedded-lite0", RegressionOptions(), WeightRoots.usual())
-    looker = regressor.open(placement, {})
-    seen = join(list(look_at(looker, find_images(images), placement, batch_size=32)))
-    return seen.image_ids, seen.vectors
+    search = searcher(bank, wanted, placement.device)
+    roots = WeightRoots.usual(weights)
+    source = find_tower(tower or EMBEDDED, architecture, roots)
+    check_space(folder, source if tower else None)
+    if texts and not tower:
+        encoder = SentenceEncoder(placement=placement)
+        if bank.card.encoder != encoder.digest:
+            raise BadConfig(f"{folder} was made with another sentence encoder; build it again")
+        vectors = encoder.encode(texts)
+        show(texts, search(vectors), bank, as_json)
+        return
+    names, vectors = look_up(texts, images, load_tower(source, placement, roots), placement)
+    show(names, search(vectors), bank, as_json)
+
+
+def look_up(
+    texts: tuple[str, ...], images: tuple[Path, ...], tower: Tower, placement: Placement
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Texts or images as a tower's rows."""
+    import torch
+
+    from prompt_ensemble.images import find_images, load_image
+
+    with torch.inference_mode(), placement.autocast():
+        if texts:
+            return texts, tower.read(texts).float().cpu().numpy()
+        found = find_images(images)
+        views = torch.stack([tower.recipe.prepare(load_image(one.path)) for one in found])
+        rows = tower.see(views.to(placement.device)).float().cpu().numpy()
+        return tuple(one.image_id for one in found), rows
 
 
 def show(names: tuple[str, ...], found: Neighbours, bank: NeighbourBank, as_json: bool) -> None:

@@ -1,10 +1,15 @@
-"""Neighbours as a member: the mean of known prompts near to where a regressor says ours lies."""
+"""Neighbours as a member: the mean of known prompts near to an image.
+
+Where an image lies is said by another member's vectors, in the space of the sentence encoder, or
+by the tower that the bank's keys were made with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +19,7 @@ from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import file_digest
 from prompt_ensemble.findings import Findings, Line
 from prompt_ensemble.predictors import Encode, Looker, Predictor
+from prompt_ensemble.retrieval.towers import TowerSource, find_tower, load_tower
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.device import Placement
     from prompt_ensemble.retrieval.exact_search import Neighbours
     from prompt_ensemble.retrieval.neighbour_bank import NeighbourBank
+    from prompt_ensemble.retrieval.towers import Tower
     from prompt_ensemble.weights import WeightRoots
 
     Search = Callable[[np.ndarray], Neighbours]
@@ -32,7 +39,11 @@ class NeighbourOptions:
     """How neighbours are found and weighed."""
 
     vectors_from: str = ""
-    """Name of the member whose vectors are looked up."""
+    """Name of the member whose vectors are looked up; empty with a tower."""
+    tower: str = ""
+    """Weights of the tower whose rows are the bank's keys; it looks at the images itself."""
+    architecture: str = ""
+    """open_clip's name of the tower, where its files do not say it: ViT-H-14/laion2b_s32b_b79k."""
     nearest: int = 100
     power: float = 6.0
     """Weight of a neighbour: one over its cosine distance to this power."""
@@ -51,21 +62,30 @@ class NeighbourPredictor(Predictor):
 
     def __init__(self, weights: str, options: NeighbourOptions, roots: WeightRoots) -> None:
         super().__init__(weights, options, roots)
-        if not options.vectors_from:
-            raise BadConfig("a member of kind 'neighbours' needs the option vectors_from, a member")
+        if bool(options.vectors_from) == bool(options.tower):
+            raise BadConfig(
+                "a member of kind 'neighbours' needs one of the options vectors_from (a member) "
+                "and tower (the weights that the bank's keys were made with)"
+            )
         if options.nearest < 1 or options.shown < 0:
             raise BadConfig("options of 'neighbours': nearest must be 1 or more, shown 0 or more")
         self.folder = roots.find(weights).path
+        self.roots = roots
+        self.source = (
+            find_tower(options.tower, options.architecture, roots) if options.tower else None
+        )
+        check_space(self.folder, self.source)
 
     def identity(self) -> Mapping[str, object]:
         """Options and the bank's card, which names its encoder and its sources by digest."""
         from prompt_ensemble.retrieval.neighbour_bank import CARD
 
-        return asdict(self.options) | {"bank": file_digest(self.folder / CARD)}
+        tower = self.source.digest() if self.source else None
+        return asdict(self.options) | {"bank": file_digest(self.folder / CARD), "tower": tower}
 
     def needs(self) -> tuple[str, ...]:
         """The member whose vectors are looked up."""
-        return (self.options.vectors_from,)
+        return (self.options.vectors_from,) if self.options.vectors_from else ()
 
     def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:
         """The bank, mapped, and its index if one is wanted."""
@@ -73,6 +93,9 @@ class NeighbourPredictor(Predictor):
 
         bank = open_neighbours(self.folder)
         search = searcher(bank, self.options, placement.device)
+        if self.source:
+            tower = load_tower(self.source, placement, self.roots)
+            return TowerNeighbourLooker(bank, search, tower, self.options)
         return NeighbourLooker(bank, search, beside[self.options.vectors_from], self.options)
 
     def embed(self, findings: Findings, encode: Encode) -> Embeddings:
@@ -113,24 +136,70 @@ class NeighbourLooker:
 
     def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
         """Prompts near to each image, and their weighted mean."""
-        import torch
+        vectors = self.seen.take(image_ids).vectors
+        return near(self.bank, self.search, vectors, image_ids, self.options)
 
-        from prompt_ensemble.retrieval.weighting import neighbour_shares, weighted_mean
 
-        # Full precision whatever the run's: the products are small and the cosines are shown.
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            found = self.search(self.seen.take(image_ids).vectors)
-        shares = neighbour_shares(found.cosines, self.options.power)
-        vectors = weighted_mean(shares, self.bank.vectors(found.numbers))
-        return Findings(tuple(image_ids), self.named(found), vectors)
+class TowerNeighbourLooker:
+    """A bank whose keys are a tower's rows, and the tower."""
 
-    def named(self, found: Neighbours) -> tuple[tuple[Line, ...], ...]:
-        """The nearest prompts as text."""
-        shown = self.options.shown
-        return tuple(
-            tuple(
-                Line("neighbour", self.bank.prompt(int(number)), float(cosine))
-                for number, cosine in zip(numbers[:shown], cosines[:shown], strict=True)
-            )
-            for numbers, cosines in zip(found.numbers, found.cosines, strict=True)
+    def __init__(
+        self, bank: NeighbourBank, search: Search, tower: Tower, options: NeighbourOptions
+    ) -> None:
+        self.bank = bank
+        self.search = search
+        self.tower = tower
+        self.options = options
+
+    def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
+        """The tower's view."""
+        return (self.tower.recipe.prepare(image),)
+
+    def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
+        """Prompts near to each image, and the weighted mean of their embeddings."""
+        vectors = self.tower.see(views[0]).float().cpu().numpy()
+        return near(self.bank, self.search, vectors, image_ids, self.options)
+
+
+def near(
+    bank: NeighbourBank,
+    search: Search,
+    vectors: np.ndarray,
+    image_ids: Sequence[str],
+    options: NeighbourOptions,
+) -> Findings:
+    """Prompts whose keys are near to the vectors, and the weighted mean of their embeddings."""
+    import torch
+
+    from prompt_ensemble.retrieval.weighting import neighbour_shares, weighted_mean
+
+    # Full precision whatever the run's: the products are small and the cosines are shown.
+    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+        found = search(vectors)
+    shares = neighbour_shares(found.cosines, options.power)
+    means = weighted_mean(shares, bank.vectors(found.numbers))
+    return Findings(tuple(image_ids), named(bank, found, options.shown), means)
+
+
+def named(bank: NeighbourBank, found: Neighbours, shown: int) -> tuple[tuple[Line, ...], ...]:
+    """The nearest prompts as text."""
+    return tuple(
+        tuple(
+            Line("neighbour", bank.prompt(int(number)), float(cosine))
+            for number, cosine in zip(numbers[:shown], cosines[:shown], strict=True)
+        )
+        for numbers, cosines in zip(found.numbers, found.cosines, strict=True)
+    )
+
+
+def check_space(folder: Path, source: TowerSource | None) -> None:
+    """The bank must have been made in the space it is searched in."""
+    from prompt_ensemble.retrieval.neighbour_bank import read_card
+
+    made_with = read_card(folder).tower
+    if made_with != (source.text_digest() if source else None):
+        wanted = "no tower" if made_with is None else "another tower"
+        raise BadConfig(
+            f"{folder} is a bank made with {wanted}, so these vectors mean nothing in it; "
+            "name the tower it was built with, or build a bank with this one"
         )

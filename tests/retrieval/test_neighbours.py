@@ -17,6 +17,7 @@ from prompt_ensemble.retrieval.exact_search import search_exactly
 from prompt_ensemble.retrieval.neighbour_bank import build_bank, describe, open_neighbours
 from prompt_ensemble.retrieval.neighbours import NeighbourOptions, NeighbourPredictor
 from prompt_ensemble.retrieval.prompt_sources import stream_prompts
+from prompt_ensemble.retrieval.towers import find_tower, load_tower
 from prompt_ensemble.retrieval.weighting import neighbour_shares, weighted_mean
 from prompt_ensemble.weights import WeightRoots
 
@@ -187,3 +188,35 @@ def test_a_member_without_a_source_of_vectors_is_refused(bank):
 def test_missing_sources_are_named():
     with pytest.raises(BadConfig, match="absent"):
         describe([Path("absent.txt")], "encoder", None, "prompt", 300)
+
+
+def test_a_bank_of_another_space_is_refused(tmp_path, source, bank):
+    card = describe([source], "encoder", "some tower", "prompt", 300)
+    folder = tmp_path / "towers"
+    build_bank(folder, [source], card, seeded, lambda texts: seeded(texts, 64))
+    with pytest.raises(BadConfig, match="another tower"):
+        NeighbourPredictor(str(folder), NeighbourOptions(vectors_from="other"), WeightRoots(()))
+
+
+def test_a_tower_looks_its_images_up_among_its_own_keys(tmp_path, source):
+    from retrieval.tiny_clip import CPU, look, pictures, save_tiny
+
+    save_tiny(tmp_path / "tiny")
+    options = NeighbourOptions(tower=str(tmp_path / "tiny"), nearest=4, shown=4)
+    tower = find_tower(options.tower, "", WeightRoots(()))
+    loaded = load_tower(tower, CPU, WeightRoots(()))
+
+    def keys(texts):
+        with torch.inference_mode():
+            return loaded.read(texts).numpy()
+
+    card = describe([source], "encoder", tower.text_digest(), "prompt", 300)
+    bank = build_bank(tmp_path / "towers", [source], card, seeded, keys)
+    member = NeighbourPredictor(str(bank.folder), options, WeightRoots(()))
+    images = pictures(3)
+    found = look(member.open(CPU, {}), images)
+    pixels = torch.stack([loaded.recipe.prepare(image) for image in images.values()])
+    with torch.inference_mode():
+        cosines = loaded.see(pixels).numpy() @ bank.keys(np.arange(len(bank))).T
+    assert [row[0].text for row in found.lines] == [PROMPTS[at] for at in cosines.argmax(axis=1)]
+    assert found.vectors.shape == (3, 384)
