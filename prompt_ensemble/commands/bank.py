@@ -80,6 +80,8 @@ def tower_keys(
 
     roots = WeightRoots.usual(weights)
     source = find_tower(name, architecture, roots)
+    if source.kind == "embedded":  # its keys would be the embeddings once more
+        return None, None
     loaded = load_tower(source, choose_placement(device), roots)
 
     def read(prompts: Sequence[str]) -> np.ndarray:

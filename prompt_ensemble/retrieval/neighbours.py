@@ -196,10 +196,10 @@ def check_space(folder: Path, source: TowerSource | None) -> None:
     """The bank must have been made in the space it is searched in."""
     from prompt_ensemble.retrieval.neighbour_bank import read_card
 
-    made_with = read_card(folder).tower
-    if made_with != (source.text_digest() if source else None):
-        wanted = "no tower" if made_with is None else "another tower"
+    card = read_card(folder)
+    if (card.tower or card.encoder) != (source.text_digest() if source else card.encoder):
+        wanted = "another tower" if card.tower else "the sentence encoder"
         raise BadConfig(
             f"{folder} is a bank made with {wanted}, so these vectors mean nothing in it; "
-            "name the tower it was built with, or build a bank with this one"
+            "name what it was built with, or build a bank with this one"
         )
