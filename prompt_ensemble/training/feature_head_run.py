@@ -22,7 +22,7 @@ from prompt_ensemble.training.feature_head import (
     train_feature_head,
 )
 from prompt_ensemble.training.pairs import Pairs
-from prompt_ensemble.training.ridge_head import fit_ridge_head
+from prompt_ensemble.training.ridge_head import fit_ridge_head, starting_point
 from prompt_ensemble.training.source_scores import Fit, judged_sources, score_sources
 from prompt_ensemble.training.thinning import thinned
 from prompt_ensemble.weights import WeightRoots
@@ -64,7 +64,10 @@ def run_feature_head(
         save_scores(scores, out / "source_scores.json")
         training |= {"left_out_sources": scores["mean"], "margin_over": scores["margin_over"]}
     weights = row_weights(pairs, rows, recipe.shares)
-    train_feature_head(features, targets, weights, base, recipe, roots, training, out / "regressor")
+    start = starting_point(base, targets, weights)
+    train_feature_head(
+        features, targets, weights, start, recipe, roots, training, out / "regressor"
+    )
     return training | {"regressor": str(out / "regressor")}
 
 
@@ -97,7 +100,8 @@ def ridge_fit(
 
     def fit(training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         weights = row_weights(pairs, rows[training], recipe.shares)
-        head = fit_ridge_head(features[training], targets[training], weights, base, recipe.penalty)
+        start = starting_point(base, targets[training], weights)
+        head = fit_ridge_head(features[training], targets[training], weights, start, recipe.penalty)
         return lambda judged: head(features[judged])
 
     return fit

@@ -48,11 +48,23 @@ def fit_ridge_head(
     shares = row_weights.astype(np.float64) / row_weights.sum()
     centre = shares @ features
     spread = features.std(axis=0, dtype=np.float64) + SMALLEST_SPREAD
-    rows = (features - centre) / spread
-    weighted = rows * shares[:, None]
-    covariance = weighted.T @ rows + penalty * np.eye(features.shape[1])
-    slope = np.linalg.solve(covariance, weighted.T @ (targets - shares @ targets))
+    rows = ((features - centre) / spread).astype(np.float32)
+    # Products in float32 for speed; the penalty keeps the system far from singular.
+    weighted = rows * shares[:, None].astype(np.float32)
+    system = torch.from_numpy(weighted.T @ rows).double()
+    system.diagonal().add_(penalty)
+    answers = torch.from_numpy(weighted.T @ (targets - shares @ targets)).double()
+    slope = torch.cholesky_solve(answers, torch.linalg.cholesky(system)).numpy()
     return RidgeHead(centre, slope / spread[:, None], np.asarray(base, np.float64))
+
+
+def starting_point(direction: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The average prompt's unit row at the length that fits the targets best.
+
+    A mean of unit rows is shorter than one; starting from a longer row would drown what the
+    features say.
+    """
+    return direction * float(np.average(targets @ direction, weights=weights))
 
 
 def as_module(head: RidgeHead) -> tuple[nn.Linear, HeadSpec]:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from prompt_ensemble.training.ridge_head import as_module, fit_ridge_head
+from prompt_ensemble.training.ridge_head import as_module, fit_ridge_head, starting_point
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(300, 8)) * np.arange(1, 9)
@@ -47,3 +47,10 @@ def test_the_module_is_the_same_map():
     with torch.inference_mode():
         rows = module(torch.from_numpy(FEATURES).float()).numpy()
     assert np.allclose(rows, head(FEATURES), rtol=1e-3, atol=1e-2)
+
+
+def test_starting_point_is_as_long_as_the_targets_lean_that_way():
+    direction = np.eye(384)[0]
+    targets = np.eye(384)[[0, 1, 2, 3]]
+    assert np.allclose(starting_point(direction, targets, np.ones(4)), direction / 4)
+    assert np.allclose(starting_point(direction, targets, np.array([1, 0, 0, 1])), direction / 2)
