@@ -103,7 +103,8 @@ class PhraseLooker:
         self.seen = seen
         self.options = options
         self.vectors = [
-            torch.from_numpy(bank.vectors).to(placement.device, torch.float32) for bank in banks
+            torch.from_numpy(np.array(bank.vectors)).to(placement.device, torch.float32)
+            for bank in banks
         ]
         self.everything = torch.cat(self.vectors)
         self.device = placement.device
