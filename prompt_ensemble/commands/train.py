@@ -86,7 +86,7 @@ def regressor(
 @data
 @images
 @out
-@click.option("--penalty", default=11.0, show_default=True, help="Of the ridge regression.")
+@click.option("--penalty", default=13.0, show_default=True, help="Of the ridge regression.")
 @cache
 @click.option("--judge/--no-judge", default=True, help="Score on left-out sources first.")
 @options.quiet

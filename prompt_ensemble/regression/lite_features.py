@@ -1,12 +1,14 @@
 """Several EfficientNet-Lites looking together: their features and the classes they see.
 
-The square roots of class probabilities carry content that pooled features spread thin; a linear
-head on both does better than on either (docs/experiments.md).
+Means of the later stages tell the kind of picture, pooled features the things in it, and the
+square roots of class probabilities name what pooled features spread thin. A linear head on all of
+them does better than on any (docs/experiments.md).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,9 +17,12 @@ from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.regression.efficientnet_lite import to_timm_names
 from prompt_ensemble.weights import load_state, load_strictly
 
+FIRST_STAGE_KEPT = 2
+"""Stages before this one see edges and dots, whatever the prompt was."""
+
 
 class LiteFeatures(nn.Module):
-    """Normalised pixels to ``(B, D)``: pooled features and class chances, one net after another."""
+    """Normalised pixels to ``(B, D)`` features, one net after another."""
 
     def __init__(self, sizes: str) -> None:
         """``sizes`` as in ``0+2``."""
@@ -35,11 +40,17 @@ class LiteFeatures(nn.Module):
         return torch.cat([features_of(net, pixels) for net in self.nets], dim=1)
 
 
-def features_of(net: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-    """Pooled features of one net, then the square roots of its class probabilities."""
-    pooled = net.global_pool(net.forward_features(pixels)).float()  # type: ignore[operator]
-    chances = net.classifier(pooled).float().softmax(dim=1)  # type: ignore[operator]
-    return torch.cat([pooled, chances.sqrt()], dim=1)
+def features_of(net: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """Means of the later stages, pooled features, square roots of the class probabilities."""
+    maps = net.bn1(net.conv_stem(pixels))
+    means = []
+    for number, stage in enumerate(net.blocks):
+        maps = stage(maps)
+        if number >= FIRST_STAGE_KEPT:
+            means.append(maps.float().mean(dim=(2, 3)))
+    pooled = net.global_pool(net.bn2(net.conv_head(maps))).float()
+    chances = net.classifier(pooled).float().softmax(dim=1)
+    return torch.cat([*means, pooled, chances.sqrt()], dim=1)
 
 
 def load_lites(tower: LiteFeatures, paths: list[Path]) -> None:

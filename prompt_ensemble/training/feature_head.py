@@ -41,9 +41,9 @@ class FeatureHeadRecipe:
 
     tower: TowerSpec = LITE_0_AND_2
     size: int = 224
-    penalty: float = 11.0
+    penalty: float = 13.0
     shares: Mapping[str, float] = field(
-        default_factory=lambda: {"A": 1.0, "B": 0.3, "C": 0.3, "photo": 0.5}
+        default_factory=lambda: {"A": 1.0, "B": 0.1, "C": 0.1, "photo": 0.5}
     )
     thinning: Thinning = field(default_factory=Thinning)
 
