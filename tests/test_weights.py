@@ -58,6 +58,15 @@ def test_an_incomplete_folder_is_not_taken_for_the_model(tmp_path):
         WeightRoots((tmp_path,)).find("OFA-large-caption")
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_count_under_either_of_their_usual_names(tmp_path, name):
+    folder = tmp_path / "OFA-large-caption"
+    folder.mkdir()
+    for file in ("config.json", "vocab.json", "merges.txt", name):
+        (folder / file).write_text("{}")
+    assert WeightRoots((tmp_path,)).find("OFA-large-caption").path == folder
+
+
 def test_a_model_nobody_knows_is_one_clear_error(tmp_path):
     with pytest.raises(MissingWeights, match="neither in the manifest"):
         WeightRoots((tmp_path,)).find("no-such-model")

@@ -84,7 +84,7 @@ def file_faults(roots: WeightRoots, name: str) -> list[str]:
     found = roots.find(name)
     faults = []
     for file in found.entry.files if found.entry else ():
-        path = found.path / file.path
-        if file.sha256 and file_digest(path) != file.sha256:
+        path = file.inside(found.path)
+        if path and file.sha256 and file_digest(path) != file.sha256:
             faults.append(f"{path} differs from the manifest's sha256; copy it again")
     return faults
