@@ -101,7 +101,7 @@ def split_rows(
         return rows, rows[:0]
     groups = connected_groups(targets)
     if held_out.sources:
-        known = sorted(set(pairs.sources))
+        known = sorted(set(pairs.sources.tolist()))
         for name in held_out.sources:
             if name not in known:
                 raise BadConfig(f"no pairs are of source {name!r}; {nearest_name(name, known)}")
