@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @options.images
 @click.option(
     "--mode", default="fast", show_default=True,
-    type=click.Choice(["classic", "fast", "best", "negative"]),
+    type=click.Choice(["classic", "fast", "best", "negative", "caption"]),
     help="fast: the nearest phrases; classic: medium, artist, site, movement, flavors; best: the "
-    "nearest of these and a greedy chain; negative: a chain that leads away.",
+    "nearest of these and a greedy chain; negative: a chain that leads away; caption: the caption alone.",
 )  # fmt: skip
 @click.option("--model", "tower", default="", metavar="NAME",
     help="Weights of the tower: open_clip's or transformers' CLIP [default: the embedded one].",

@@ -125,6 +125,11 @@ class Interrogator:
             made.append(Interrogation(found.text, -found.cosine))
         return made
 
+    def caption(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
+        """The captions alone, and how near to its image each is."""
+        cosines = (self.tower.read(captions) * images).sum(dim=1).tolist()
+        return [Interrogation(*both) for both in zip(captions, cosines, strict=True)]
+
     def nearest(self, images: torch.Tensor, count: int) -> list[list[Ranked]]:
         """Of all lists together; phrases below a threshold do not crowd out others."""
         if not self.manner.thresholds:

@@ -35,7 +35,7 @@ LATER = ("composition", "weights")
 class InterrogatorOptions:
     """What is looked for, and how it becomes a vector."""
 
-    mode: Literal["classic", "fast", "best", "negative"] = "fast"
+    mode: Literal["classic", "fast", "best", "negative", "caption"] = "fast"
     captions_from: str = ""
     """Name of the member whose captions begin the prompts; empty: prompts of phrases alone."""
     architecture: str = ""
@@ -167,6 +167,7 @@ class InterrogatorLooker:
             "fast": self.whole.fast,
             "best": self.whole.best,
             "negative": self.whole.negative,
+            "caption": self.whole.caption,
         }
         return modes[self.mode](images, captions)
 
@@ -192,6 +193,8 @@ def prompt_of(lines: Sequence[Line]) -> str:
 
 def wanted_lists(options: InterrogatorOptions) -> tuple[str, ...]:
     """The lists a mode looks through."""
+    if options.mode == "caption":
+        return ()
     if options.mode == "negative":
         return ("flavors", "negative")
     return tuple(name for name in MERGED if options.counts.get(name, 1))
@@ -206,7 +209,25 @@ def manner(options: InterrogatorOptions) -> Manner:
 
 
 def check_options(options: InterrogatorOptions) -> None:
-    """Complain about names and numbers that make no sense."""
+    """Complain about what makes no sense."""
+    check_tables(options)
+    if options.flavors is not None and options.flavors < 1:
+        raise BadConfig("flavors must be 1 or more; leave a list out with counts")
+    if options.least < 0 or options.candidates < 1:
+        raise BadConfig("least must be 0 or more, candidates 1 or more")
+    if options.mode == "caption" and not options.captions_from:
+        raise BadConfig("mode 'caption' needs captions: name the member that says them")
+    if options.composition == "phrases" and options.mode in ("best", "negative"):
+        raise BadConfig(
+            f"composition 'phrases' needs phrases to mix, which mode {options.mode!r} does not "
+            "keep apart; use classic or fast, or composition 'prompt'"
+        )
+    if not wanted_lists(options) and options.mode != "caption":
+        raise BadConfig("counts leave out every list; keep at least one")
+
+
+def check_tables(options: InterrogatorOptions) -> None:
+    """Complain about lists nobody knows, and about what is no number."""
     tables = {
         "counts": (options.counts, LISTS),
         "thresholds": (options.thresholds, LISTS),
@@ -220,14 +241,3 @@ def check_options(options: InterrogatorOptions) -> None:
                 raise BadConfig(f"{table}: {name} is {value!r}; expected a number")
     if any(not isinstance(count, int) or count < 0 for count in options.counts.values()):
         raise BadConfig("counts must be whole numbers, 0 or more")
-    if options.flavors is not None and options.flavors < 1:
-        raise BadConfig("flavors must be 1 or more; leave a list out with counts")
-    if options.least < 0 or options.candidates < 1:
-        raise BadConfig("least must be 0 or more, candidates 1 or more")
-    if options.composition == "phrases" and options.mode in ("best", "negative"):
-        raise BadConfig(
-            f"composition 'phrases' needs phrases to mix, which mode {options.mode!r} does not "
-            "keep apart; use classic or fast, or composition 'prompt'"
-        )
-    if not wanted_lists(options):
-        raise BadConfig("counts leave out every list; keep at least one")

@@ -52,7 +52,7 @@ def stand(
 ) -> tuple[Shelf, Mapping[str, Shelf]]:
     """All banks as one shelf in their order, and each as a part of it that takes no memory more."""
     arrays = [torch.from_numpy(np.array(bank.vectors)) for bank in banks]
-    rows = torch.cat([array.to(device, dtype) for array in arrays])
+    rows = torch.cat([array.to(device, dtype) for array in arrays] or [torch.empty(0, 0)])
     phrases = tuple(phrase for bank in banks for phrase in bank.phrases)
     sources = tuple(bank.name for bank in banks for _ in bank.phrases)
     return Shelf(phrases, sources, rows), parts_of(banks, rows)
@@ -63,5 +63,5 @@ def parts_of(banks: Sequence[PhraseBank], rows: torch.Tensor) -> Mapping[str, Sh
     sizes = [len(bank.phrases) for bank in banks]
     return {
         bank.name: Shelf(bank.phrases, (bank.name,) * len(bank.phrases), own)
-        for bank, own in zip(banks, rows.split(sizes), strict=True)
+        for bank, own in zip(banks, rows.split(sizes) if banks else (), strict=True)
     }

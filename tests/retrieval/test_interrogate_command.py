@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+from captioners.tiny_captioners import save_git
 from click.testing import CliRunner
 from retrieval.tiny_clip import pictures, save_tiny
 
+from prompt_ensemble.commands.caption import command as caption
 from prompt_ensemble.commands.interrogate import command
+from prompt_ensemble.errors import BadConfig
 
 
 def run(tmp_path, *extra):
@@ -37,3 +41,24 @@ def test_json_names_every_phrase(tmp_path):
     first = json.loads(run(tmp_path, "--json").output.splitlines()[0])
     assert {phrase["text"] for phrase in first["phrases"]} == {"red", "green", "blue"}
     assert first["prompt"] == ", ".join(phrase["text"] for phrase in first["phrases"])
+
+
+def test_the_caption_alone_is_a_mode(tmp_path):
+    result = run(tmp_path, "--captions", str(tmp_path / "said.jsonl"), "--mode", "caption")
+    assert result.output == "picture0\ta picture0\npicture1\ta picture1\n"
+
+
+def test_a_captioner_of_ours_says_the_captions(tmp_path):
+    captioner = str(save_git(tmp_path / "git"))
+    arguments = ["--captioner", captioner, "--mode", "caption", "--json"]
+    rows = [json.loads(line) for line in run(tmp_path, *arguments).output.splitlines()]
+    (tmp_path / "only").mkdir()
+    for name, image in pictures(2).items():
+        image.save(tmp_path / "only" / f"{name}.png")
+    said = CliRunner().invoke(caption, [str(tmp_path / "only"), "--model", captioner])
+    assert [f"{row['image_id']}\t{row['prompt']}" for row in rows] == said.output.splitlines()
+
+
+def test_captions_alone_need_captions(tmp_path):
+    with pytest.raises(BadConfig, match="needs captions"):
+        run(tmp_path, "--mode", "caption")
