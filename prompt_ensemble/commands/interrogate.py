@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--mode", default="fast", show_default=True,
     type=click.Choice(["classic", "fast", "best", "negative", "caption"]),
     help="fast: the nearest phrases; classic: medium, artist, site, movement, flavors; best: the "
-    "nearest of these and a greedy chain; negative: a chain that leads away; caption: the caption alone.",
+    "nearest of these and a greedy chain; negative: a chain that leads away; caption: it alone.",
 )  # fmt: skip
 @click.option("--model", "tower", default="", metavar="NAME",
     help="Weights of the tower: open_clip's or transformers' CLIP [default: the embedded one].",
