@@ -87,7 +87,10 @@ def command(
         k_folds(groups, folds, seed),
         prior=find_prior(prior, weights),
         signals=load_confidence(runs, judged.image_ids),
-        doubts=[*training_doubts(judged, trained_on), *split_doubts(judged, split, held_out_fold)],
+        doubts=[
+            *training_doubts(judged, runs, trained_on),
+            *split_doubts(judged, split, held_out_fold),
+        ],
         progress=shown,
     )
     tuned.save(out)
@@ -108,13 +111,24 @@ def find_prior(prior: str | None, roots: tuple[Path, ...]) -> Embeddings | None:
         return None
 
 
-def training_doubts(truth: Embeddings, files: tuple[Path, ...]) -> list[str]:
-    """What is to be said of prompts that members were trained on."""
-    from prompt_ensemble.tuning.leakage import doubt, near_training
+def training_doubts(
+    truth: Embeddings, runs: tuple[Path, ...], files: tuple[Path, ...]
+) -> list[str]:
+    """What is to be said of prompts that members were trained on.
 
-    return [
-        doubt(str(path), near_training(truth, training_vectors(path)), len(truth)) for path in files
-    ]
+    Members are known to have learnt from a file by its digest, which their runs have recorded.
+    """
+    from prompt_ensemble.files import file_digest
+    from prompt_ensemble.tuning.leakage import doubt, near_training, training_digests, unchecked
+
+    digests = training_digests(runs)
+    given = {file_digest(path): path for path in files}
+    found = []
+    for digest, path in given.items():
+        learners = [name for name, seen in digests.items() if seen == digest]
+        what = f"{path} (which taught {', '.join(learners)})" if learners else str(path)
+        found.append(doubt(what, near_training(truth, training_vectors(path)), len(truth)))
+    return [*found, *unchecked(digests, given)]
 
 
 def training_vectors(path: Path) -> np.ndarray:

@@ -32,10 +32,11 @@ class RegressionPredictor(Predictor):
         self.backbones = [roots.find(name).path for name in self.card.tower.backbones]
 
     def identity(self) -> Mapping[str, object]:
-        """Digests of the regressor's files and of its backbones'."""
+        """Digests of the regressor's files, of its backbones' and of what it was trained on."""
         return {
             "weights": weights_digest(self.folder),
             "backbones": [weights_digest(path) for path in self.backbones],
+            "trained_on": self.card.training.get("pairs_sha256", ""),
         }
 
     def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
@@ -32,7 +33,8 @@ class RegressorLooker:
 
     def __init__(self, model: Regressor, recipe: Preprocessing, placement: Placement) -> None:
         # Convolutions over channels-last pixels are faster on both GPUs and CPUs.
-        self.model = model.eval().to(placement.device, memory_format=torch.channels_last)
+        layout: Any = {"memory_format": torch.channels_last}
+        self.model = model.eval().to(placement.device, **layout)
         self.recipe = recipe
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:

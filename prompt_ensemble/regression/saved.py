@@ -60,7 +60,11 @@ def read_card(folder: Path) -> RegressorCard:
             f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {FORMAT}; "
             "it was written by another version of prompt-ensemble"
         )
-    parts = {"tower": TowerSpec, "head": HeadSpec, "preprocessing": Preprocessing}
+    parts: dict[str, Any] = {
+        "tower": TowerSpec,
+        "head": HeadSpec,
+        "preprocessing": Preprocessing,
+    }
     try:
         made = {name: from_table(kind, part_of(table, name), name) for name, kind in parts.items()}
         return from_table(RegressorCard, table | made, DESCRIPTION)

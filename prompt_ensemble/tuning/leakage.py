@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
 import numpy as np
 
 from prompt_ensemble.dataset.exact_index import ExactIndex
 from prompt_ensemble.dataset.groups import GROUP_THRESHOLD
 from prompt_ensemble.dataset.splits import Split
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.tuning.predictions import read_record
 
 
 def near_training(
@@ -24,6 +28,30 @@ def trained_on(truth: Embeddings, split: Split, held_out_fold: int) -> tuple[str
     """Validation images that a member saw in training: it was held out of one fold of a split."""
     fold = dict(zip(split.image_ids, split.folds.tolist(), strict=True))
     return tuple(i for i in truth.image_ids if i in fold and fold[i] != held_out_fold)
+
+
+def training_digests(runs: Iterable[Path]) -> dict[str, str]:
+    """Member → digest of the listing it was trained on, for those whose run says so."""
+    found = {}
+    for run in runs:
+        for name, member in read_record(run).get("members", {}).items():
+            digest = member.get("identity", {}).get("trained_on")
+            if digest:
+                found[name] = str(digest)
+    return found
+
+
+def unchecked(digests: Mapping[str, str], given: Mapping[str, Path]) -> list[str]:
+    """A sentence for each training set that could not be compared; ``given`` is by digest."""
+    members: dict[str, list[str]] = {}
+    for name, digest in digests.items():
+        members.setdefault(digest, []).append(name)
+    return [
+        f"NOT CHECKED: {' and '.join(names)} learnt from the listing with digest {digest[:12]}; "
+        "give it with --trained-on to find prompts that are in the validation set too"
+        for digest, names in members.items()
+        if digest not in given
+    ]
 
 
 def doubt(what: str, leaked: tuple[str, ...], total: int) -> str:

@@ -1,10 +1,19 @@
 """Leaks are found by likeness of prompts and by folds."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from prompt_ensemble.dataset.splits import Split
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
-from prompt_ensemble.tuning.leakage import doubt, near_training, trained_on
+from prompt_ensemble.tuning.leakage import (
+    doubt,
+    near_training,
+    trained_on,
+    training_digests,
+    unchecked,
+)
 
 
 def test_a_prompt_near_a_training_prompt_is_a_leak_and_a_distant_one_is_none():
@@ -24,3 +33,15 @@ def test_images_of_other_folds_than_the_held_out_one_are_leaks():
 def test_a_leak_is_loud_and_its_absence_is_said():
     assert doubt("the bank", ("i1", "i2"), 9).startswith("LEAK: 2 of 9")
     assert doubt("the bank", (), 9).startswith("none of the 9")
+
+
+def test_runs_say_what_their_members_learnt_from(tmp_path):
+    members = {"lite": {"identity": {"trained_on": "abc"}}, "phrases": {"identity": {}}}
+    (tmp_path / "run.json").write_text(json.dumps({"members": members}))
+    assert training_digests([tmp_path]) == {"lite": "abc"}
+
+
+def test_a_training_set_that_was_not_compared_is_named_by_its_members():
+    digests = {"lite": "abc", "vit": "abc", "other": "def"}
+    (sentence,) = unchecked(digests, {"def": Path("other.jsonl")})
+    assert sentence.startswith("NOT CHECKED: lite and vit")

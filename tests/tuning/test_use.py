@@ -12,6 +12,7 @@ from prompt_ensemble.cli import main
 from prompt_ensemble.config import MemberConfig
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.files import file_digest
 from prompt_ensemble.outputs import write_outputs
 from prompt_ensemble.pipeline import predict
 from prompt_ensemble.tuning.gate import gate_weights
@@ -140,6 +141,18 @@ def test_prompts_members_were_trained_on_are_flagged(run):
     truth.take(truth.image_ids[:1]).save(run / "seen.safetensors")
     found = tune_run(run, "--trained-on", str(run / "seen.safetensors"))
     assert any(reason.startswith("LEAK: ") for reason in found.reasons)
+
+
+def test_a_leak_names_the_members_whose_training_digest_it_is(run):
+    seen = run / "seen.safetensors"
+    truth = Embeddings.load(run / "truth.safetensors")
+    truth.take(truth.image_ids[:1]).save(seen)
+    record = json.loads((run / "out" / "run.json").read_text())
+    record["members"]["two"]["identity"]["trained_on"] = file_digest(seen)
+    (run / "out" / "run.json").write_text(json.dumps(record))
+    assert any(reason.startswith("NOT CHECKED: two") for reason in tune_run(run).reasons)
+    (leak,) = [one for one in tune_run(run, "--trained-on", str(seen)).reasons if "LEAK" in one]
+    assert "which taught two" in leak
 
 
 def test_predictions_without_truth_are_an_error(run, capsys):
