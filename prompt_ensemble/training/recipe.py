@@ -9,7 +9,7 @@ from prompt_ensemble.preprocessing import HALF
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults are what the embedded towers were trained with."""
+    """Defaults suit a small tower and few distinct prompts."""
 
     library: str = "timm"
     tower: str = "tf_efficientnet_lite0"
