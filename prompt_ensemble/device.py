@@ -53,6 +53,22 @@ def choose_placement(device: str = "auto", precision: str = "auto") -> Placement
     return Placement(chosen, PRECISIONS[precision])
 
 
+def choose_placements(devices: str = "auto", precision: str = "auto") -> tuple[Placement, ...]:
+    """Placements of one or several devices, named with commas; ``all`` is every CUDA device."""
+    if devices == "all":
+        count = torch.cuda.device_count()
+        if not count:
+            raise BadConfig("device 'all' means every CUDA device, and there is none; use auto")
+        devices = ",".join(f"cuda:{number}" for number in range(count))
+    chosen = tuple(choose_placement(name.strip(), precision) for name in devices.split(","))
+    if len({(one.device.type, one.dtype) for one in chosen}) > 1:
+        raise BadConfig(
+            f"devices {devices!r} are of different kinds, so results would depend on which of them "
+            "made what; name devices of one kind, or a --precision that all have"
+        )
+    return chosen
+
+
 def choose_device(name: str) -> torch.device:
     """A torch device by name, checked to exist; ``auto`` prefers CUDA, then Apple's MPS."""
     if name == "auto":

@@ -9,7 +9,8 @@ PromptEnsembleError
 ├── MismatchedIds        vectors that do not belong to the images they are joined with
 ├── BadSubmission        a submission file that would score zero or be refused
 ├── MissingDependency    an optional package that an extra installs
-└── OutOfMemory          a device too small for a single image
+├── OutOfMemory          a device too small for a single image
+└── WorkerFailed         a process on one of several devices that died
 
 Each message is one line: what happened, where, what was expected, and the cure.
 """
@@ -55,6 +56,10 @@ class MissingDependency(PromptEnsembleError):
 
 class OutOfMemory(PromptEnsembleError):
     """A device too small for a single image."""
+
+
+class WorkerFailed(PromptEnsembleError):
+    """A process on one of several devices that died."""
 
 
 def nearest_name(name: str, known: list[str]) -> str:

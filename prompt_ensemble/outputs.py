@@ -54,7 +54,9 @@ def write_table(prediction: Prediction, path: Path) -> None:
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["image_id", *speaking, "seconds", "problem"])
-    seconds = np.sum([result.seconds for result in prediction.members.values()], axis=0)
+    seconds = np.zeros(len(prediction.album.good))
+    for result in prediction.members.values():
+        seconds = seconds + result.seconds
     for row, image in enumerate(prediction.album.good):
         said = [words(prediction.members[name].findings, row) for name in speaking]
         table.writerow([image.image_id, *said, f"{seconds[row]:.4f}", ""])
@@ -99,6 +101,7 @@ def run_record(prediction: Prediction) -> dict[str, object]:
             }
             for member in config.members
         },
+        "left_out": dict(prediction.skipped),
         "versions": installed_versions(RECORDED_PACKAGES),
     }
 

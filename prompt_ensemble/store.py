@@ -22,7 +22,7 @@ from prompt_ensemble.survey import SurveyedImage
 FORMAT = 1
 """Raised when a change to the package changes what models find; older shards then rest unused."""
 SHARD_IMAGES = 128
-MEMORY_NOTE = "memory.json"
+NOTES = "notes.json"
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,14 @@ def cut_into_shards(
     images: Sequence[SurveyedImage], identity: Mapping[str, object], batch_size: int
 ) -> list[Shard]:
     """Shards of whole batches, so that resuming never changes which images share a batch."""
-    size = max(1, SHARD_IMAGES // batch_size) * batch_size
+    size = shard_size(batch_size)
     cuts = [tuple(images[start : start + size]) for start in range(0, len(images), size)]
     return [Shard(cut, shard_key(cut, identity)) for cut in cuts]
+
+
+def shard_size(batch_size: int) -> int:
+    """Images of a whole shard."""
+    return max(1, SHARD_IMAGES // batch_size) * batch_size
 
 
 def shard_key(images: Sequence[SurveyedImage], identity: Mapping[str, object]) -> str:
@@ -79,14 +84,15 @@ class Store:
         write_atomically(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
         write_atomically(path, to_bytes(findings))
 
-    def note_memory(self, member: str, peak: int) -> None:
-        """Keep the most bytes a member held when it was last run."""
-        write_atomically(self.folder / member / MEMORY_NOTE, json.dumps({"peak_bytes": peak}))
+    def note(self, member: str, **numbers: float) -> None:
+        """Keep numbers about a member's last run, such as the most bytes it held."""
+        path = self.folder / member / NOTES
+        write_atomically(path, json.dumps(self.notes(member) | numbers))
 
-    def memory(self, member: str) -> int:
-        """What ``note_memory`` kept; 0 if nothing did."""
-        path = self.folder / member / MEMORY_NOTE
-        return int(json.loads(path.read_text())["peak_bytes"]) if path.exists() else 0
+    def notes(self, member: str) -> dict[str, float]:
+        """What ``note`` kept; empty if nothing did."""
+        path = self.folder / member / NOTES
+        return dict(json.loads(path.read_text())) if path.exists() else {}
 
     def seconds(self, member: str, shard: Shard) -> float:
         """How long a shard took when it was made."""

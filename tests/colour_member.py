@@ -6,6 +6,7 @@ Run as a program it is a whole run with it, which tests start and kill:
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from prompt_ensemble import registry
 from prompt_ensemble.config import MemberConfig, RunConfig
 from prompt_ensemble.device import Placement
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.findings import Findings, Line
 from prompt_ensemble.predictors import Encode, Looker, Predictor
 
@@ -34,6 +36,8 @@ class ColourOptions:
     seconds_per_batch: float = 0.0
     largest_batch: int = 1000
     after: str = ""
+    fails: str = ""
+    """``dies`` ends the process at the first batch, ``complains`` raises what a user could cure."""
 
 
 class ColourLooker:
@@ -52,6 +56,10 @@ class ColourLooker:
     def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
         if len(image_ids) > self.options.largest_batch:
             raise torch.OutOfMemoryError("no room")
+        if self.options.fails == "dies":
+            os._exit(9)
+        if self.options.fails == "complains":
+            raise BadConfig("this cannot be")
         self.batches.append(len(image_ids))
         time.sleep(self.options.seconds_per_batch)
         means = views[0].float().mean(dim=(2, 3))

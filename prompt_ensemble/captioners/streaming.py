@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from prompt_ensemble.findings import Findings
 from prompt_ensemble.inference import look_at
-from prompt_ensemble.pipeline import Member, Run, full_identity
+from prompt_ensemble.members import Member
+from prompt_ensemble.observing import Run, full_identity
 from prompt_ensemble.store import Shard, shard_key
 from prompt_ensemble.survey import Album
 

@@ -13,7 +13,8 @@ import click
 from prompt_ensemble.commands import options
 
 if TYPE_CHECKING:
-    from prompt_ensemble.pipeline import Member, Run
+    from prompt_ensemble.members import Member
+    from prompt_ensemble.observing import Run
     from prompt_ensemble.survey import Album
     from prompt_ensemble.weights import WeightRoots
 
@@ -54,7 +55,7 @@ def command(
 
     from prompt_ensemble.device import choose_placement
     from prompt_ensemble.images import find_images
-    from prompt_ensemble.pipeline import Run
+    from prompt_ensemble.observing import Run
     from prompt_ensemble.store import Store
     from prompt_ensemble.survey import survey
     from prompt_ensemble.weights import WeightRoots
@@ -76,7 +77,7 @@ def find_member(
     """The captioner as a member, its options checked and its weights found."""
     from prompt_ensemble.captioners.layouts import find_captioner
     from prompt_ensemble.config import MemberConfig
-    from prompt_ensemble.pipeline import Member, make_predictor
+    from prompt_ensemble.members import Member, make_predictor
 
     kind, path = find_captioner(name, roots)
     config = MemberConfig(kind, kind, str(path), batch_size=batch_size, options=settings)

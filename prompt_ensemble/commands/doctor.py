@@ -79,7 +79,7 @@ def preset_states(roots: WeightRoots) -> dict[str, dict[str, str]]:
 def state(member: MemberConfig, roots: WeightRoots) -> str:
     """``ready``, or the error that running the member would begin with."""
     from prompt_ensemble.errors import PromptEnsembleError
-    from prompt_ensemble.pipeline import make_predictor
+    from prompt_ensemble.members import make_predictor
 
     try:
         make_predictor(member, roots)

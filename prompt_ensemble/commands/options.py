@@ -53,6 +53,10 @@ def together(*options: Decorator) -> Decorator:
 
 
 running = together(weights, device, precision, workers, quiet)
+devices = click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:N|mps|all",
+    help="Where models run; several with commas between them, or all CUDA devices, share the work.",
+)  # fmt: skip
 
 
 def read_settings(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -29,9 +29,17 @@ if TYPE_CHECKING:
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the results; run the same command again to continue a stopped run.",
 )  # fmt: skip
+@click.option(
+    "--deadline", metavar="8h30m",
+    help="Be done by then: what is worth most per second comes first, what cannot end is left out.",
+)  # fmt: skip
 @options.sample
 @options.bad_images
-@options.running
+@options.weights
+@options.devices
+@options.precision
+@options.workers
+@options.quiet
 @options.as_json
 def command(
     images: tuple[Path, ...],
@@ -39,6 +47,7 @@ def command(
     config: Path | None,
     blend: Path | None,
     out: Path,
+    deadline: str | None,
     sample: Path | None,
     on_bad_image: str,
     weights: tuple[Path, ...],
@@ -52,7 +61,9 @@ def command(
     from prompt_ensemble.outputs import write_outputs
     from prompt_ensemble.pipeline import predict, resolve_config
     from prompt_ensemble.progress import bar, silent
+    from prompt_ensemble.submission import submission_ids, write_submission
 
+    ids = submission_ids(sample) if sample else None
     ensemble = resolve_config(config or preset)
     if blend:
         from prompt_ensemble.tuning.use import use_blend
@@ -67,6 +78,8 @@ def command(
         precision=precision,
         on_bad_image=on_bad_image,
         workers=workers,
+        deadline=deadline,
+        meanwhile=lambda rows: write_submission(out / "submission.csv", rows, ids),
         progress=silent if quiet else bar,
     )
     write_outputs(prediction, out, sample)
@@ -94,12 +107,17 @@ def summary(prediction: Prediction, out: Path) -> str:
         [
             f"{len(album.image_ids)} images{bad}, {prediction.seconds:.1f} s on "
             f"{prediction.placement}",
-            f"preset {config.name}: {members}",
+            f"preset {config.name}: {members or 'nothing but the prior'}{left_out(prediction)}",
             f"submission  {out / 'submission.csv'} (read back and checked)",
             f"table       {out / 'predictions.csv'}, page {out / 'report.html'}",
             f"record      {out / 'run.json'}, embeddings {out / 'embeddings'}",
         ]
     )
+
+
+def left_out(prediction: Prediction) -> str:
+    """What a deadline left out, to stand in the same line."""
+    return "".join(f"; left out {name}: {why}" for name, why in prediction.skipped.items())
 
 
 def as_record(prediction: Prediction, out: Path) -> str:
