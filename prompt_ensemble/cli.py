@@ -13,6 +13,7 @@ from prompt_ensemble.errors import PromptEnsembleError, nearest_name
 
 COMMANDS = {
     "predict": "Look at images and write a checked submission.csv.",
+    "plan": "Say what a run would take, from a short probe.",
     "caption": "Say what is in images, with one captioner.",
     "interrogate": "Turn images into prompts from phrases near to them.",
     "blend": "Blend the members of finished runs with other weights.",
