@@ -5,6 +5,8 @@ TORCH ?= torch==2.13.0
 IMAGES ?=
 OUT ?= out
 PRESET ?= embedded
+KAGGLE_USERNAME ?=
+WEIGHTS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +59,16 @@ format: install ## put the code into shape
 .PHONY: wheel
 wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default inside
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+.PHONY: kernels
+kernels: install ## render the Kaggle kernels for KAGGLE_USERNAME=… (and PRESET=…) into build/kernels
+	@$(BIN)/python -m prompt_ensemble.kaggle render kernels --out build/kernels \
+		--username '$(KAGGLE_USERNAME)' --preset '$(PRESET)'
+
+.PHONY: kaggle-dataset
+kaggle-dataset: wheel ## pack our wheel and WEIGHTS='DIR…' into build/kaggle-dataset
+	@$(BIN)/python -m prompt_ensemble.kaggle pack dist/prompt_ensemble-*.whl $(WEIGHTS) \
+		--out build/kaggle-dataset --username '$(KAGGLE_USERNAME)'
 
 .PHONY: clean
 clean: ## remove what the targets made, .venv excepted

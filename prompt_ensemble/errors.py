@@ -9,6 +9,8 @@ PromptEnsembleError
 ├── MismatchedIds        vectors that do not belong to the images they are joined with
 ├── BadSubmission        a submission file that would score zero or be refused
 ├── MissingDependency    an optional package that an extra installs
+├── MissingInput         a dataset or competition that a kernel was not given
+├── BadMetadata          a kernel's or dataset's description that Kaggle would refuse
 ├── OutOfMemory          a device too small for a single image
 └── WorkerFailed         a process on one of several devices that died
 
@@ -52,6 +54,14 @@ class BadSubmission(PromptEnsembleError):
 
 class MissingDependency(PromptEnsembleError):
     """An optional package that an extra installs."""
+
+
+class MissingInput(PromptEnsembleError):
+    """A dataset or competition that a kernel was not given."""
+
+
+class BadMetadata(PromptEnsembleError):
+    """A kernel's or dataset's description that Kaggle would refuse."""
 
 
 class OutOfMemory(PromptEnsembleError):

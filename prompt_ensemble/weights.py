@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
-KAGGLE_INPUT = Path("/kaggle/input")
+KAGGLE_INPUT = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle")) / "input"
 EMBEDDED_PACKAGE = "prompt_ensemble_weights"
 SEARCH_DEPTH = 5
 """Folders below a root that are looked into: Kaggle mounts datasets/<owner>/<slug>/<folder>."""

@@ -1,0 +1,35 @@
+"""Predicts images whose prompts are known (images/ beside prompts.csv), for tune_weights."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PRESET = "embedded"
+KAGGLE = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle"))
+
+
+def install() -> None:
+    """Every wheel beside ours, wherever it is mounted, without a network and nothing replaced."""
+    ours = sorted((KAGGLE / "input").rglob("prompt_ensemble-*.whl"))
+    if not ours:
+        mounted = [str(path) for path in sorted((KAGGLE / "input").glob("*/*"))]
+        raise SystemExit(
+            f"no wheel of prompt-ensemble is mounted, only {mounted}; add the output "
+            "of the kernel prompt-ensemble-wheels as an input"
+        )
+    folder = max((path.parent for path in ours), key=lambda path: len(list(path.glob("*.whl"))))
+    wheels = map(str, sorted(folder.glob("*.whl")))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*pip, *wheels], check=True)
+
+
+install()
+
+from prompt_ensemble.cli import main  # noqa: E402
+from prompt_ensemble.kaggle.machine import Machine  # noqa: E402
+
+machine = Machine.here()
+images = machine.find("prompts.csv", "the validation images and their prompts") / "images"
+asked = ["--preset", PRESET, "--device", machine.devices(), "--on-bad-image", "prior"]
+raise SystemExit(main(["predict", str(images), "--out", str(machine.continue_run()), *asked]))

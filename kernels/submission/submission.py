@@ -1,0 +1,32 @@
+"""The competition's images in, submission.csv out; no internet. Edit PRESET, push, submit."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PRESET = "embedded"
+DEADLINE = "8h30m"
+KAGGLE = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle"))
+
+
+def install() -> None:
+    """Every wheel beside ours, wherever it is mounted, without a network and nothing replaced."""
+    ours = sorted((KAGGLE / "input").rglob("prompt_ensemble-*.whl"))
+    if not ours:
+        mounted = [str(path) for path in sorted((KAGGLE / "input").glob("*/*"))]
+        raise SystemExit(
+            f"no wheel of prompt-ensemble is mounted, only {mounted}; add the output "
+            "of the kernel prompt-ensemble-wheels as an input"
+        )
+    folder = max((path.parent for path in ours), key=lambda path: len(list(path.glob("*.whl"))))
+    wheels = map(str, sorted(folder.glob("*.whl")))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*pip, *wheels], check=True)
+
+
+install()
+
+from prompt_ensemble.kaggle.submitting import main  # noqa: E402
+
+raise SystemExit(main(PRESET, DEADLINE))

@@ -1,0 +1,1 @@
+"""Kaggle: what kernels call there, and what prepares them here."""

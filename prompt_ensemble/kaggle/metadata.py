@@ -1,0 +1,108 @@
+"""Kaggle's rules for kernel-metadata.json and dataset-metadata.json, as its own client has them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prompt_ensemble.errors import BadMetadata
+
+KERNEL_FILE = "kernel-metadata.json"
+DATASET_FILE = "dataset-metadata.json"
+OWNED = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*")
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+SWITCHES = ("is_private", "enable_gpu", "enable_tpu", "enable_internet")
+SOURCES = {"dataset_sources": OWNED, "kernel_sources": OWNED, "competition_sources": SLUG}
+LICENCES = (
+    "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-SA-4.0", "GPL-2", "ODbL-1.0", "apache-2.0",
+    "other",
+)  # fmt: skip
+GPU = "NvidiaTeslaT4"
+"""The default GPU, a P100, is one that the image's torch has no kernels for any more."""
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """A metadata file."""
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadMetadata(f"{path} cannot be read ({error})") from error
+    if not isinstance(metadata, dict):
+        raise BadMetadata(f"{path} holds no JSON object, as Kaggle's client expects")
+    return metadata
+
+
+def refuse(faults: list[str], path: Path) -> None:
+    """Complain in one line if there is anything to complain of."""
+    if faults:
+        raise BadMetadata(f"{path}: {'; '.join(faults)}")
+
+
+def kernel_faults(metadata: Mapping[str, Any], folder: Path) -> list[str]:
+    """What Kaggle would refuse, or silently take for something else."""
+    faults = [*id_faults(metadata), *title_faults(metadata, 5, 50)]
+    code = folder / str(metadata.get("code_file"))
+    if not code.is_file():
+        faults.append(f"code_file {code.name!r} is not beside it")
+    for key, wanted in {"language": "python", "kernel_type": "script"}.items():
+        if metadata.get(key) != wanted:
+            faults.append(f"{key} is {metadata.get(key)!r}, expected {wanted!r}")
+    # Left out, the internet is on, whatever the documentation says.
+    faults += [
+        f"{key} is {metadata.get(key)!r}, expected true or false"
+        for key in SWITCHES
+        if not isinstance(metadata.get(key), bool)
+    ]
+    if metadata.get("enable_gpu") and metadata.get("machine_shape") != GPU:
+        faults.append(f"machine_shape is {metadata.get('machine_shape')!r}, expected {GPU!r}")
+    for key, shape in SOURCES.items():
+        bad = [source for source in metadata.get(key, []) if not shape.fullmatch(str(source))]
+        faults += [f"{key} holds {source!r}, which is no {shape_of(key)}" for source in bad]
+    return faults
+
+
+def shape_of(key: str) -> str:
+    """What an entry of a list of sources looks like."""
+    return "slug" if SOURCES[key] is SLUG else "user/slug"
+
+
+def dataset_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """The same for a dataset."""
+    faults = [*id_faults(metadata), *title_faults(metadata, 6, 50)]
+    slug = str(metadata.get("id", "")).partition("/")[2]
+    if not 3 <= len(slug) <= 50:
+        faults.append(f"slug {slug!r} has {len(slug)} characters, expected 3 to 50")
+    named = [str(licence.get("name")) for licence in metadata.get("licenses", [])]
+    if len(named) != 1 or named[0] not in LICENCES:
+        faults.append(f"licenses are {named}, expected exactly one of {', '.join(LICENCES)}")
+    subtitle = metadata.get("subtitle")
+    if subtitle is not None and not 20 <= len(subtitle) <= 80:
+        faults.append(f"subtitle has {len(subtitle)} characters, expected 20 to 80")
+    return faults
+
+
+def id_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """The id is user/slug, and the slug is what Kaggle makes of the title."""
+    identity, title = str(metadata.get("id")), str(metadata.get("title"))
+    if not OWNED.fullmatch(identity):
+        return [f"id is {identity!r}, expected user/slug in lower case"]
+    slug = identity.partition("/")[2]
+    if slug != slugified(title):
+        return [f"slug {slug!r} is not that of the title {title!r}, which is {slugified(title)!r}"]
+    return []
+
+
+def title_faults(metadata: Mapping[str, Any], least: int, most: int) -> list[str]:
+    """Titles have a length."""
+    title = str(metadata.get("title", ""))
+    if least <= len(title) <= most:
+        return []
+    return [f"title {title!r} has {len(title)} characters, expected {least} to {most}"]
+
+
+def slugified(title: str) -> str:
+    """A title in lower case, words joined by hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

@@ -1,0 +1,56 @@
+"""The dataset that kernels start from: our wheel, and model folders of the user's as archives.
+
+Kaggle's client leaves sub-folders out, and Kaggle unpacks archives into folders of their names.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.kaggle.metadata import DATASET_FILE, dataset_faults, refuse
+from prompt_ensemble.kaggle.rendering import check_username
+
+TITLE = "Prompt ensemble"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""The earliest time an archive can hold: the same files make the same bytes."""
+
+
+def pack_dataset(
+    wheel: Path, weights: Sequence[Path], out: Path, username: str, licence: str = "apache-2.0"
+) -> Path:
+    """Everything into ``out``, ready for ``kaggle datasets create -p``."""
+    check_username(username)
+    metadata = {
+        "title": TITLE,
+        "id": f"{username}/prompt-ensemble",
+        "subtitle": "prompt-ensemble's wheel, its weights, and models it runs",
+        "licenses": [{"name": licence}],
+    }
+    refuse(dataset_faults(metadata), out / DATASET_FILE)
+    if out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    shutil.copy(wheel, out)
+    for path in weights:
+        pack_weights(path, out)
+    (out / DATASET_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    return out
+
+
+def pack_weights(path: Path, out: Path) -> None:
+    """A model's file as it is, or its folder as an archive of the same name."""
+    if path.is_file():
+        shutil.copy(path, out)
+        return
+    if not path.is_dir():
+        raise BadMetadata(f"weights {path} are not there; name a model's file or folder")
+    with zipfile.ZipFile(out / f"{path.name}.zip", "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            entry = zipfile.ZipInfo(str(file.relative_to(path)), LONG_AGO)
+            with archive.open(entry, "w", force_zip64=True) as into, file.open("rb") as content:
+                shutil.copyfileobj(content, into)

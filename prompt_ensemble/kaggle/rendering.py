@@ -1,0 +1,60 @@
+"""The repository's kernels as they are pushed: with a user's name, and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.kaggle.metadata import KERNEL_FILE, kernel_faults, read_metadata, refuse
+
+PLACEHOLDER = "USERNAME"
+USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{2,}")
+PRESET_LINE = re.compile(r'^PRESET = ".*"$', re.MULTILINE)
+
+
+def render_kernels(source: Path, out: Path, username: str, preset: str | None = None) -> list[Path]:
+    """Every kernel below ``source`` into a folder of its own below ``out``."""
+    check_username(username)
+    found = sorted(path.parent for path in source.glob(f"*/{KERNEL_FILE}"))
+    if not found:
+        raise BadMetadata(f"{source} holds no kernels (folders with {KERNEL_FILE})")
+    return [render_kernel(folder, out / folder.name, username, preset) for folder in found]
+
+
+def render_kernel(source: Path, out: Path, username: str, preset: str | None) -> Path:
+    """One kernel."""
+    metadata = with_username(read_metadata(source / KERNEL_FILE), username)
+    refuse(kernel_faults(metadata, source), source / KERNEL_FILE)
+    if out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    code = (source / metadata["code_file"]).read_text(encoding="utf-8")
+    if preset:
+        code = PRESET_LINE.sub(f"PRESET = {json.dumps(preset)}", code)
+    (out / metadata["code_file"]).write_text(code, encoding="utf-8")
+    (out / KERNEL_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    return out
+
+
+def with_username(value: Any, username: str) -> Any:
+    """The placeholder replaced wherever it stands."""
+    if isinstance(value, str):
+        return value.replace(PLACEHOLDER, username)
+    if isinstance(value, list):
+        return [with_username(one, username) for one in value]
+    if isinstance(value, dict):
+        return {key: with_username(one, username) for key, one in value.items()}
+    return value
+
+
+def check_username(username: str) -> None:
+    """Names as Kaggle has them, so that none can become a path."""
+    if not USERNAME.fullmatch(username):
+        raise BadMetadata(
+            f"{username!r} is no Kaggle user name; give yours with KAGGLE_USERNAME=…, as in the "
+            "address of your profile"
+        )

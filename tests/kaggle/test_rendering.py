@@ -1,0 +1,51 @@
+"""Kernels as they are pushed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.kaggle.rendering import render_kernels
+
+KERNELS = Path(__file__).parents[2] / "kernels"
+
+
+def test_every_kernel_is_rendered_under_the_users_name(tmp_path):
+    folders = render_kernels(KERNELS, tmp_path / "out", "somebody")
+    assert {folder.name for folder in folders} == {
+        "predict_validation", "submission", "train_regressor", "tune_weights", "wheels",
+    }  # fmt: skip
+    for folder in folders:
+        text = (folder / "kernel-metadata.json").read_text()
+        metadata = json.loads(text)
+        assert metadata["id"].startswith("somebody/")
+        assert "USERNAME" not in text
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            ["kernel-metadata.json", metadata["code_file"]]
+        )
+
+
+def test_what_a_kernel_needs_another_one_is_named_like(tmp_path):
+    folders = render_kernels(KERNELS, tmp_path, "somebody")
+    described = [json.loads((f / "kernel-metadata.json").read_text()) for f in folders]
+    names = {metadata["id"] for metadata in described}
+    assert {source for metadata in described for source in metadata["kernel_sources"]} <= names
+
+
+def test_the_preset_is_written_into_the_script(tmp_path):
+    render_kernels(KERNELS, tmp_path, "somebody", 'my "own" preset')
+    code = (tmp_path / "submission" / "submission.py").read_text()
+    assert 'PRESET = "my \\"own\\" preset"\n' in code
+    compile(code, "submission.py", "exec")
+
+
+@pytest.mark.parametrize("name", ["", "../../etc", "Some Body", "a/b"])
+def test_a_name_that_could_be_a_path_is_refused(tmp_path, name):
+    with pytest.raises(BadMetadata, match="no Kaggle user name"):
+        render_kernels(KERNELS, tmp_path, name)
+
+
+def test_a_folder_without_kernels_is_an_error(tmp_path):
+    with pytest.raises(BadMetadata, match="holds no kernels"):
+        render_kernels(tmp_path, tmp_path / "out", "somebody")
