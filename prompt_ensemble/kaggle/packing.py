@@ -32,14 +32,21 @@ def pack_dataset(
         "licenses": [{"name": licence}],
     }
     refuse(dataset_faults(metadata), out / DATASET_FILE)
-    if out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
+    clear(out)
     shutil.copy(wheel, out)
     for path in weights:
         pack_weights(path, out)
     (out / DATASET_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     return out
+
+
+def clear(out: Path) -> None:
+    """Make room, but never remove a folder that is no packed dataset."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / DATASET_FILE).is_file():
+            raise BadMetadata(f"{out} holds something that is no packed dataset; empty it yourself")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def pack_weights(path: Path, out: Path) -> None:

@@ -12,6 +12,9 @@ from torch import nn
 from prompt_ensemble.device import Placement
 from prompt_ensemble.findings import Findings
 from prompt_ensemble.preprocessing import Preprocessing
+from prompt_ensemble.regression.views import Average, View, averaged
+
+PLAIN = (View(),)
 
 
 class Regressor(nn.Module):
@@ -29,19 +32,38 @@ class Regressor(nn.Module):
 
 
 class RegressorLooker:
-    """A regressor on its device."""
+    """A regressor on its device, and the views it takes of each image."""
 
-    def __init__(self, model: Regressor, recipe: Preprocessing, placement: Placement) -> None:
+    def __init__(
+        self,
+        model: Regressor,
+        recipe: Preprocessing,
+        placement: Placement,
+        views: Sequence[View] = PLAIN,
+        average: Average = "unit",
+    ) -> None:
         # Convolutions over channels-last pixels are faster on both GPUs and CPUs.
         layout: Any = {"memory_format": torch.channels_last}
         self.model = model.eval().to(placement.device, **layout)
-        self.recipe = recipe
+        self.views = views
+        self.average: Average = average
+        self.recipes = [view.recipe(recipe) for view in views]
+        self.sizes = {(one.height, one.width): one for one in self.recipes}
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
-        """The one view."""
-        return (self.recipe.prepare(image),)
+        """The picture at each size that is looked at."""
+        return tuple(recipe.prepare(image) for recipe in self.sizes.values())
 
     def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
-        """Embeddings of a batch."""
-        pixels = self.recipe.normalise(views[0]).contiguous(memory_format=torch.channels_last)
-        return Findings.seen(image_ids, self.model(pixels).float().cpu().numpy())
+        """Embeddings of a batch, averaged over the views."""
+        pictures = dict(zip(self.sizes, views, strict=True))
+        rows = [
+            self.see(view.of(recipe.normalise(pictures[recipe.height, recipe.width])))
+            for view, recipe in zip(self.views, self.recipes, strict=True)
+        ]
+        return Findings.seen(image_ids, averaged(rows, self.average).cpu().numpy())
+
+    def see(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Rows of one view."""
+        rows: torch.Tensor = self.model(pixels.contiguous(memory_format=torch.channels_last))
+        return rows.float()

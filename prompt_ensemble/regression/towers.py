@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-import torch
+from torch import nn
 
 from prompt_ensemble.errors import BadWeights
-from prompt_ensemble.regression.efficientnet_lite import to_timm_names
-from prompt_ensemble.regression.lite_features import LiteFeatures, load_lites
-from prompt_ensemble.weights import WeightRoots, load_state, load_strictly
+from prompt_ensemble.preprocessing import Preprocessing
+from prompt_ensemble.regression.family import Family
+from prompt_ensemble.regression.lite_features import LITE_FEATURES
+from prompt_ensemble.regression.open_clip_vision import OPEN_CLIP
+from prompt_ensemble.regression.timm_tower import TIMM
+from prompt_ensemble.regression.transformers_vision import TRANSFORMERS
+from prompt_ensemble.weights import WeightRoots
+
+FAMILIES: dict[str, Family] = {
+    "timm": TIMM,
+    "lite-features": LITE_FEATURES,
+    "transformers": TRANSFORMERS,
+    "open_clip": OPEN_CLIP,
+}
+"""Libraries by the names that saved regressors and recipes give them."""
 
 
 @dataclass(frozen=True)
@@ -22,41 +35,44 @@ class TowerSpec:
     backbone: str | None = None
     """Name of the model whose published weights the tower keeps; None if it has its own.
     A tower of several nets names one each, joined by ``+``."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What the library builds it from, where the name does not say it."""
 
     @property
     def backbones(self) -> tuple[str, ...]:
         """The names one by one."""
         return tuple(self.backbone.split("+")) if self.backbone else ()
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """The fields that say something."""
+        return {name: value for name, value in asdict(self).items() if value}
 
-def build_tower(spec: TowerSpec) -> torch.nn.Module:
+
+def family_of(library: str) -> Family:
+    """The library of this name."""
+    if library not in FAMILIES:
+        raise BadWeights(f"tower library {library!r} is unknown; known: {', '.join(FAMILIES)}")
+    return FAMILIES[library]
+
+
+def build_tower(spec: TowerSpec) -> nn.Module:
     """The network with random weights; ``forward`` gives ``(B, D)`` pooled features."""
-    if spec.library == "lite-features":
-        return LiteFeatures(spec.name)
-    if spec.library != "timm":
-        raise BadWeights(f"tower library {spec.library!r} is unknown; known: timm, lite-features")
-    import timm
-
-    if spec.name not in timm.list_models():
-        raise BadWeights(f"timm has no model {spec.name!r}; see timm.list_models()")
-    tower: torch.nn.Module = timm.create_model(spec.name, pretrained=False, num_classes=0)
-    return tower
+    return family_of(spec.library).build(spec.name, spec.config)
 
 
-def load_backbones(tower: torch.nn.Module, spec: TowerSpec, roots: WeightRoots) -> None:
+def load_backbones(tower: nn.Module, spec: TowerSpec, roots: WeightRoots) -> None:
     """Published weights into a tower that has none of its own."""
     paths = [roots.find(name).path for name in spec.backbones]
-    if isinstance(tower, LiteFeatures):
-        load_lites(tower, paths)
-    else:
-        for path in paths:
-            load_backbone(tower, path)
+    if paths:
+        family_of(spec.library).load(tower, paths)
 
 
-def load_backbone(tower: torch.nn.Module, path: Path) -> None:
-    """Published EfficientNet-Lite weights into a timm tower, the classifier left out."""
-    file = path if path.is_file() else next(iter(sorted(path.glob("*.pth"))))
-    stages = [len(stage) for stage in tower.blocks]  # type: ignore[arg-type, union-attr]
-    state = to_timm_names(load_state(file), stages)
-    features = {name: t for name, t in state.items() if not name.startswith("classifier.")}
-    load_strictly(tower, features, file)
+def describe_tower(
+    library: str, name: str, backbone: str | None, roots: WeightRoots
+) -> tuple[TowerSpec, Preprocessing]:
+    """A tower as its published files tell of it, and how it wants its pictures."""
+    spec = TowerSpec(library, name, backbone)
+    paths = [roots.find(part).path for part in spec.backbones]
+    config, recipe = family_of(library).describe(name, paths)
+    return TowerSpec(library, name, backbone, config), recipe

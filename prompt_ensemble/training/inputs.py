@@ -31,7 +31,8 @@ class Inputs(Protocol):
 
 def preprocessing_of(recipe: Recipe) -> Preprocessing:
     """How pictures are prepared at inference."""
-    return Preprocessing(recipe.size, recipe.size, recipe.mean, recipe.std)
+    (red, green, blue), (r, g, b) = recipe.mean, recipe.std
+    return Preprocessing(recipe.size, recipe.size, (red, green, blue), (r, g, b))
 
 
 class Pictures:

@@ -12,12 +12,15 @@ class Recipe:
     """Defaults suit a small tower and few distinct prompts."""
 
     library: str = "timm"
+    """timm, open_clip or transformers."""
     tower: str = "tf_efficientnet_lite0"
+    """The library's name of the network; empty where the backbone's folder says it."""
     backbone: str | None = "efficientnet-lite0"
     """Published weights that training starts from; None starts from random ones."""
     size: int = 192
-    mean: tuple[float, float, float] = HALF
-    std: tuple[float, float, float] = HALF
+    """Pixels a side; 0 is the tower's own, as is an empty mean or std."""
+    mean: tuple[float, ...] = HALF
+    std: tuple[float, ...] = HALF
     frozen_stages: int = 4
     """First stages that stay as they are: their outputs are computed once and kept on disk."""
     views: int = 3
@@ -28,6 +31,8 @@ class Recipe:
     colour: float = 0.15
 
     head: str = "mlp"
+    head_from_text: bool = False
+    """Begin with a linear map learnt from the tower's text side and the training prompts."""
     hidden: int = 1024
     dropout: float = 0.5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,20 @@ from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.regression.head import HeadSpec, build_head
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, save_regressor
-from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbone
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, describe_tower, load_backbones
 from prompt_ensemble.training.drawing import Draws
 from prompt_ensemble.training.inputs import Inputs, Pictures, maps_of, preprocessing_of
 from prompt_ensemble.training.leakage import refuse_leaks
 from prompt_ensemble.training.pairs import Pairs
 from prompt_ensemble.training.recipe import Recipe
 from prompt_ensemble.training.stages import cut_tower
+from prompt_ensemble.training.text_start import distinct_prompts, start_from_text, text_rows
 from prompt_ensemble.training.trainer import Trainer
 from prompt_ensemble.training.validation import Validation
 from prompt_ensemble.weights import WeightRoots
+
+PICTURES_TO_PLACE = 256
+"""Pictures whose mean row tells where pictures lie, when texts teach the head."""
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +72,16 @@ def train_regressor(
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     targets = unit_rows(encode(pairs.prompts))
     training, judged = split_rows(pairs, targets, held_out)
+    recipe, spec = completed(recipe, roots)
     record = run_record(pairs, recipe, held_out, training, judged)
     if accelerator.is_main_process:
         write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
 
     torch.manual_seed(recipe.seed)
-    tower, head, head_spec = new_network(recipe, roots, unit_rows(targets[training]).mean(axis=0))
+    mean_prompt = unit_rows(targets[training]).mean(axis=0)
+    tower, head, head_spec = new_network(recipe, spec, roots, mean_prompt)
+    if recipe.head_from_text:
+        teach_by_text(head, tower, pairs, training, recipe, encode, roots)
     front, back = cut_tower(tower, recipe.frozen_stages)
     inputs = inputs_of(pairs, recipe, front, cache or out, accelerator, progress)
     draws = Draws(pairs.prompts, pairs.tiers, training, recipe.shares(), recipe.seed)
@@ -85,7 +93,7 @@ def train_regressor(
         checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress,
     )  # fmt: skip
     if trainer.done == recipe.steps and accelerator.is_main_process:
-        record |= finish(trainer, tower, head, head_spec, validation, record, out)
+        record |= finish(trainer, tower, spec, head, head_spec, validation, record, out)
     return record
 
 
@@ -117,26 +125,49 @@ def split_rows(
     return training, rows[judged]
 
 
+def completed(recipe: Recipe, roots: WeightRoots) -> tuple[Recipe, TowerSpec]:
+    """The recipe with what it leaves to the tower, and the tower as its files describe it."""
+    spec, own = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
+    return replace(
+        recipe,
+        size=recipe.size or own.height,
+        mean=recipe.mean or own.mean,
+        std=recipe.std or own.std,
+    ), spec
+
+
 def new_network(
-    recipe: Recipe, roots: WeightRoots, mean_prompt: np.ndarray
+    recipe: Recipe, spec: TowerSpec, roots: WeightRoots, mean_prompt: np.ndarray
 ) -> tuple[nn.Module, nn.Module, HeadSpec]:
     """Tower and head as training finds them; the head starts at the mean prompt."""
-    tower = build_tower(tower_spec(recipe))
-    if recipe.backbone:
-        load_backbone(tower, roots.find(recipe.backbone).path)
+    tower = build_tower(spec)
+    load_backbones(tower, spec, roots)
     if recipe.gradient_checkpointing:
         tower.set_grad_checkpointing(True)  # type: ignore[operator]
-    spec = HeadSpec(recipe.head, feature_width(tower, recipe), recipe.hidden, recipe.dropout)
-    head = build_head(spec)
+    head_spec = HeadSpec(recipe.head, feature_width(tower, recipe), recipe.hidden, recipe.dropout)
+    head = build_head(head_spec)
     last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
     with torch.no_grad():
         last.bias.copy_(torch.from_numpy(mean_prompt))
-    return tower, head, spec
+    return tower, head, head_spec
 
 
-def tower_spec(recipe: Recipe) -> TowerSpec:
-    """The tower of a saved model, which keeps its own weights."""
-    return TowerSpec(recipe.library, recipe.tower)
+def teach_by_text(
+    head: nn.Module,
+    tower: nn.Module,
+    pairs: Pairs,
+    training: np.ndarray,
+    recipe: Recipe,
+    encode: Encode,
+    roots: WeightRoots,
+) -> None:
+    """Set the head from the training prompts; a few pictures tell where pictures lie."""
+    texts, targets = distinct_prompts(pairs.prompts, training, encode)
+    some = Pictures([pairs.rows[row].image for row in training[:PICTURES_TO_PLACE]], recipe)
+    with torch.inference_mode():
+        pictures = tower.eval()(some.plain(np.arange(len(some.images)))).numpy()
+    rows = text_rows(recipe, texts, roots)
+    start_from_text(head, rows, targets, pictures, targets.mean(axis=0))
 
 
 @torch.inference_mode()
@@ -196,6 +227,7 @@ def run_record(
 def finish(
     trainer: Trainer,
     tower: nn.Module,
+    spec: TowerSpec,
     head: nn.Module,
     head_spec: HeadSpec,
     validation: Validation | None,
@@ -208,7 +240,8 @@ def finish(
     trainer.plain.load_state_dict(trainer.average.state)
     training = record | {"score": score, "score_is": "mean cosine on held-out groups of prompts"}
     recipe = trainer.recipe
-    card = RegressorCard(tower_spec(recipe), head_spec, preprocessing_of(recipe), training)
+    own = replace(spec, backbone=None)  # the tower has learnt: its weights are saved with the head
+    card = RegressorCard(own, head_spec, preprocessing_of(recipe), training)
     save_regressor(Regressor(tower, head), card, out / "regressor")
     write_atomically(out / "run.json", json.dumps(training, indent=1) + "\n")
     log.info("saved %s, held-out score %s", out / "regressor", score)

@@ -50,3 +50,11 @@ def test_the_same_files_make_the_same_archive(parts, tmp_path):
 def test_weights_that_are_not_there_are_named(parts, tmp_path):
     with pytest.raises(BadMetadata, match="nowhere are not there"):
         pack_dataset(parts[0], [tmp_path / "nowhere"], tmp_path / "out", "somebody")
+
+
+def test_a_folder_of_other_things_is_left_alone(parts, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("dear")
+    with pytest.raises(BadMetadata, match="no packed dataset"):
+        pack_dataset(parts[0], [], tmp_path / "mine", "somebody")
+    assert (tmp_path / "mine" / "diary.txt").exists()

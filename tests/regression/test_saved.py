@@ -10,7 +10,7 @@ from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.regression.head import HeadSpec, build_head
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, load_regressor, save_regressor
-from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbone
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
 from prompt_ensemble.weights import WeightRoots
 
 ROOTS = WeightRoots.usual()
@@ -23,8 +23,7 @@ def small_regressor(head: HeadSpec, backbone: str | None = None):
     name = "tf_efficientnet_lite0" if backbone else "test_efficientnet"
     spec = TowerSpec("timm", name, backbone)
     tower = build_tower(spec)
-    if backbone:
-        load_backbone(tower, ROOTS.find(backbone).path)
+    load_backbones(tower, spec, ROOTS)
     model = Regressor(tower, build_head(head)).eval()
     return model, RegressorCard(spec, head, RECIPE, {"score": 0.5})
 
