@@ -56,7 +56,7 @@ class ManifestEntry:
     files: tuple[ManifestFile, ...]
     package: str | None = None
     """Python package that carries the files, if one does."""
-    folder: str = "."
+    folder: str = ""
     """Where the files lie, below that package or below the embedded weights."""
 
 
@@ -137,7 +137,7 @@ class WeightRoots:
         if entry and entry.package:
             yield from package_folder(entry)
         for root in self.folders:
-            if entry and not entry.package and (root / entry.folder).is_dir():
+            if entry and not entry.package and entry.folder and (root / entry.folder).is_dir():
                 yield root / entry.folder
             for folder in walk(root):
                 if (folder / name).exists():

@@ -58,6 +58,13 @@ def test_an_incomplete_folder_is_not_taken_for_the_model(tmp_path):
         WeightRoots((tmp_path,)).find("OFA-large-caption")
 
 
+def test_a_model_of_one_file_is_that_file_whatever_lies_beside_it(tmp_path):
+    for name in ("model_large_caption.pth", "vit_base_patch16_224.pth"):
+        (tmp_path / name).touch()
+    for name in ("model_large_caption.pth", "vit_base_patch16_224.pth"):
+        assert WeightRoots((tmp_path,)).find(name).path == tmp_path / name
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
 def test_weights_count_under_either_of_their_usual_names(tmp_path, name):
     folder = tmp_path / "OFA-large-caption"

@@ -1,5 +1,6 @@
 """Kernels from start to end on a simulated Kaggle machine."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from kaggle.simulated import COMPETITION, build_wheel, mount_competition, python_with, run_kernel
+from tiny_kaggle_weights import as_toml, tiny_public_kernel, write_tiny_public_kernel_weights
 
 from prompt_ensemble.kaggle.packing import pack_dataset
 from prompt_ensemble.kaggle.rendering import render_kernels
@@ -36,18 +38,50 @@ def wheel(tmp_path_factory):
 def test_the_submission_kernel_ends_in_a_valid_file(tmp_path, wheel, competition, notebook):
     kaggle = tmp_path / "kaggle"
     data = mount_competition(kaggle, competition, images=5)
-    wheels = kaggle / "input" / notebook / "prompt-ensemble-wheels"
+    mount_wheel(kaggle, notebook, wheel)
+    (tmp_path / "quick.toml").write_text(REGRESSOR_ALONE)
+    python = python_with(IMAGE_PACKAGES, tmp_path / "python")
+    done = submit(tmp_path, str(tmp_path / "quick.toml"), python)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert faults(kaggle, data) == []
+    assert installed_from(python).startswith(str(tmp_path / "python"))
+
+
+def test_the_public_kernels_preset_runs_there_on_models_in_their_true_layouts(tmp_path, wheel):
+    kaggle = tmp_path / "kaggle"
+    data = mount_competition(kaggle, "competitions", images=5)
+    mount_wheel(kaggle, "notebooks/somebody", wheel)
+    models = kaggle / "input" / "datasets" / "somebody" / "models"
+    models.mkdir(parents=True)
+    write_tiny_public_kernel_weights(models)
+    (tmp_path / "tiny.toml").write_text(as_toml(tiny_public_kernel(models)))
+    python = python_with(IMAGE_PACKAGES, tmp_path / "python")
+    done = submit(tmp_path, str(tmp_path / "tiny.toml"), python)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert faults(kaggle, data) == []
+    record = json.loads((kaggle / "working" / "run" / "run.json").read_text())
+    assert record["left_out"] == {}
+    assert set(record["members"]) == {"ofa", "blip", "interrogator", "vit"}
+
+
+def mount_wheel(kaggle: Path, mount: str, wheel: Path) -> None:
+    """The output of the wheels kernel."""
+    wheels = kaggle / "input" / mount / "prompt-ensemble-wheels"
     wheels.mkdir(parents=True)
     shutil.copy(wheel, wheels)
-    (tmp_path / "quick.toml").write_text(REGRESSOR_ALONE)
-    rendered = render_kernels(KERNELS, tmp_path / "k", "somebody", str(tmp_path / "quick.toml"))
-    script = next(folder / "submission.py" for folder in rendered if folder.name == "submission")
-    python = python_with(IMAGE_PACKAGES, tmp_path / "python")
-    done = run_kernel(script, python, kaggle, tmp_path / "cache")
-    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def submit(folder: Path, preset: str, python: Path) -> subprocess.CompletedProcess[str]:
+    """Render the kernels and run the submission on the machine in ``folder``."""
+    rendered = render_kernels(KERNELS, folder / "k", "somebody", preset)
+    script = next(kernel / "submission.py" for kernel in rendered if kernel.name == "submission")
+    return run_kernel(script, python, folder / "kaggle", folder / "cache")
+
+
+def faults(kaggle: Path, data: Path) -> list:
+    """What is wrong with the submission."""
     ids = [path.stem for path in sorted((data / "images").iterdir())]
-    assert check_submission(kaggle / "working" / "submission.csv", ids) == []
-    assert installed_from(python).startswith(str(tmp_path / "python"))
+    return check_submission(kaggle / "working" / "submission.csv", ids)
 
 
 def installed_from(python: Path) -> str:
@@ -81,10 +115,7 @@ def test_the_readmes_three_commands_on_a_machine_with_nothing_else(tmp_path, whe
     made = subprocess.run([*pip, *constraints, str(wheel)], capture_output=True, text=True)
     if made.returncode:
         pytest.skip(f"wheels cannot be had: {made.stderr[-300:]}")
-    script = render_kernels(KERNELS, tmp_path / "k", "somebody")
     python = python_with([], tmp_path / "python")
-    path = next(folder / "submission.py" for folder in script if folder.name == "submission")
-    done = run_kernel(path, python, kaggle, tmp_path / "cache")
+    done = submit(tmp_path, "embedded", python)
     assert done.returncode == 0, done.stderr[-3000:]
-    ids = [image.stem for image in sorted((data / "images").iterdir())]
-    assert check_submission(kaggle / "working" / "submission.csv", ids) == []
+    assert faults(kaggle, data) == []
