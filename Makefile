@@ -5,6 +5,10 @@ TORCH ?= torch==2.13.0
 IMAGES ?=
 OUT ?= out
 PRESET ?= embedded
+DATA ?= ../shared/data/pairs.jsonl
+OPEN_PROMPTS ?= ../shared/data/prompts/openprompts_dedup_21k.txt
+COMPETITION ?= ../shared/competition
+REVISION ?= 0.2.0
 KAGGLE_USERNAME ?=
 WEIGHTS ?=
 
@@ -55,6 +59,18 @@ check: install ## lint, format and types
 format: install ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The embedded regressor is judged on left-out sources, then trained on all pairs, in minutes.
+EMBEDDED = $(BIN)/python -m prompt_ensemble.training.embedded
+MATERIAL = --data $(DATA) --open-prompts $(OPEN_PROMPTS) --competition $(COMPETITION)
+
+.PHONY: retrain-embedded
+retrain-embedded: install ## train weights/embedded-lites from DATA=pairs.jsonl, with manifest and card
+	$(EMBEDDED) retrain $(MATERIAL) --out runs/embedded --revision $(REVISION)
+
+.PHONY: evaluate-embedded
+evaluate-embedded: install ## print the tables of weights/MODEL_CARD.md, measured again
+	$(EMBEDDED) evaluate $(MATERIAL) --out runs/embedded
 
 .PHONY: wheel
 wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default inside

@@ -86,7 +86,11 @@ def regressor(
 @data
 @images
 @out
-@click.option("--penalty", default=13.0, show_default=True, help="Of the ridge regression.")
+@click.option("--penalty", default=16.0, show_default=True, help="Of the ridge regression.")
+@click.option(
+    "--open-prompts", type=click.Path(path_type=Path),
+    help="Prompts of all kinds, one a line; they tell which directions carry meaning.",
+)  # fmt: skip
 @cache
 @click.option("--judge/--no-judge", default=True, help="Score on left-out sources first.")
 @options.quiet
@@ -96,6 +100,7 @@ def head(
     images: tuple[Path, ...],
     out: Path,
     penalty: float,
+    open_prompts: Path | None,
     cache: Path | None,
     judge: bool,
     quiet: bool,
@@ -105,15 +110,16 @@ def head(
     from prompt_ensemble.progress import bar, silent
     from prompt_ensemble.sentence_encoder import SentenceEncoder
     from prompt_ensemble.training.feature_head import FeatureHeadRecipe
-    from prompt_ensemble.training.feature_head_run import run_feature_head
+    from prompt_ensemble.training.feature_head_run import gather, run_feature_head
     from prompt_ensemble.training.pairs import read_pairs
     from prompt_ensemble.weights import WeightRoots
 
-    record = run_feature_head(
-        read_pairs(data, images), FeatureHeadRecipe(penalty=penalty), out,
-        encode=SentenceEncoder().encode, roots=WeightRoots.usual(), cache=cache, judge=judge,
-        progress=silent if quiet else bar,
+    recipe = FeatureHeadRecipe(penalty=penalty)
+    material = gather(
+        read_pairs(data, images), recipe, cache or out, encode=SentenceEncoder().encode,
+        roots=WeightRoots.usual(), open_prompts=open_prompts, progress=silent if quiet else bar,
     )  # fmt: skip
+    record = run_feature_head(material, recipe, out, judge=judge)
     click.echo(json.dumps(record) if as_json else f"saved in {record['regressor']}")
 
 

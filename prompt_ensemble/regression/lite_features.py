@@ -23,6 +23,8 @@ from prompt_ensemble.regression.family import Config, Family
 from prompt_ensemble.regression.state_dicts import state_file
 from prompt_ensemble.weights import load_state, load_strictly
 
+CLASSES = 1000
+"""ImageNet's."""
 FIRST_STAGE_KEPT = 2
 """Stages before this one see edges and dots, whatever the prompt was."""
 
@@ -89,10 +91,7 @@ def class_columns(tower: LiteFeatures) -> list[slice]:
     """Where in a row the roots of each net's class probabilities are."""
     with torch.inference_mode():
         widths = [features_of(net, torch.zeros(1, 3, 32, 32)).shape[1] for net in tower.nets]
-    return [
-        slice(end - net.num_classes, end)
-        for net, end in zip(tower.nets, accumulate(widths), strict=True)
-    ]
+    return [slice(end - CLASSES, end) for end in accumulate(widths)]
 
 
 def build(name: str, config: Config) -> nn.Module:

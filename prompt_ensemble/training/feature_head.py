@@ -18,30 +18,46 @@ import numpy as np
 import torch
 
 from prompt_ensemble.errors import BadWeights
-from prompt_ensemble.files import write_atomically
 from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, save_regressor
 from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
+from prompt_ensemble.training.class_names import class_slope
 from prompt_ensemble.training.inputs import Pictures
+from prompt_ensemble.training.open_prompts import damping_of
 from prompt_ensemble.training.pairs import Pairs
 from prompt_ensemble.training.recipe import Recipe
-from prompt_ensemble.training.ridge_head import as_module, fit_ridge_head
+from prompt_ensemble.training.ridge_head import (
+    RidgeHead,
+    as_module,
+    fit_ridge_head,
+    source_offsets,
+    starting_point,
+)
 from prompt_ensemble.training.thinning import Thinning
 from prompt_ensemble.weights import WeightRoots
 
 PICTURES_PER_STEP = 32
-LITE_0_AND_2 = TowerSpec("lite-features", "0+2", "efficientnet-lite0+efficientnet-lite2")
+THREE_LITES = TowerSpec(
+    "lite-features", "0+1+2", "efficientnet-lite0+efficientnet-lite1+efficientnet-lite2"
+)
 
 
 @dataclass(frozen=True)
 class FeatureHeadRecipe:
-    """Tower, penalty and shares."""
+    """Tower, shares of tiers, and how much a head may learn."""
 
-    tower: TowerSpec = LITE_0_AND_2
+    tower: TowerSpec = THREE_LITES
     size: int = 224
-    penalty: float = 13.0
+    penalty: float = 16.0
+    """In units of a feature's variance."""
+    source_share: float = 0.1
+    """Variance of what a source's images have in common, over that of all features together."""
+    class_pull: float = 0.19
+    """How strongly the head is drawn to the names of the classes that the nets see."""
+    damping: float = 0.2
+    """Power of a direction's variance over open prompts that shortens predictions along it."""
     shares: Mapping[str, float] = field(
         default_factory=lambda: {"A": 1.0, "B": 0.1, "C": 0.1, "photo": 0.5}
     )
@@ -104,25 +120,55 @@ def row_weights(pairs: Pairs, rows: np.ndarray, shares: Mapping[str, float]) -> 
     return np.array([shares[pairs.rows[row].tier] / images[pairs.rows[row].prompt] for row in rows])
 
 
-def train_feature_head(
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What is known before any pair is seen."""
+
+    base: np.ndarray
+    """The average open prompt, ``(384,)``."""
+    classes: np.ndarray | None = None
+    """How each class name differs from the average one, ``(1000, 384)``."""
+    open_prompts: np.ndarray | None = None
+    """Embeddings of prompts of all kinds; nothing is damped without them."""
+
+
+def fitted(
     features: np.ndarray,
     targets: np.ndarray,
-    weights: np.ndarray,
-    base: np.ndarray,
+    pairs: Pairs,
+    rows: np.ndarray,
+    recipe: FeatureHeadRecipe,
+    known: Knowledge,
+) -> RidgeHead:
+    """The head for these rows of the pairs; ``features`` and ``targets`` are theirs."""
+    weights = row_weights(pairs, rows, recipe.shares)
+    offsets, pull, damping = None, None, None
+    if recipe.source_share:
+        variance = recipe.source_share * features.shape[1]
+        offsets = source_offsets(pairs.sources[rows].tolist(), variance)
+    if recipe.class_pull and known.classes is not None:
+        tower = build_tower(recipe.tower)
+        pull = class_slope(tower, features.shape[1], known.classes, recipe.class_pull)
+    if recipe.damping and known.open_prompts is not None:
+        damping = damping_of(known.open_prompts, recipe.damping)
+    start = starting_point(known.base, targets, weights)
+    return fit_ridge_head(
+        features, targets, weights, start, recipe.penalty,
+        offsets=offsets, pull=pull, damping=damping,
+    )  # fmt: skip
+
+
+def save_head(
+    fitted_head: RidgeHead,
     recipe: FeatureHeadRecipe,
     roots: WeightRoots,
     training: Mapping[str, Any],
     out: Path,
 ) -> None:
-    """Fit on all rows given and save; ``training`` goes into the model's description."""
-    head, spec = as_module(fit_ridge_head(features, targets, weights, base, recipe.penalty))
+    """Write the model; ``training`` goes into its description."""
+    head, spec = as_module(fitted_head)
     tower = build_tower(recipe.tower)
     load_backbones(tower, recipe.tower, roots)
     description = {"recipe": asdict(recipe), **training}
     card = RegressorCard(recipe.tower, spec, recipe.preprocessing, description)
     save_regressor(Regressor(tower, head), card, out)
-
-
-def save_scores(scores: Mapping[str, Any], file: Path) -> None:
-    """The table of left-out sources."""
-    write_atomically(file, json.dumps(scores, indent=1) + "\n")

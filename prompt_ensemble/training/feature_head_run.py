@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,97 +12,120 @@ import numpy as np
 
 from prompt_ensemble.dataset.groups import connected_groups
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.files import write_atomically
 from prompt_ensemble.predictors import Encode
 from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.regression.towers import TowerSpec
+from prompt_ensemble.training.class_names import class_rows
 from prompt_ensemble.training.feature_head import (
     FeatureHeadRecipe,
+    Knowledge,
     features_of,
-    row_weights,
-    save_scores,
-    train_feature_head,
+    fitted,
+    save_head,
 )
+from prompt_ensemble.training.open_prompts import open_prompt_rows
 from prompt_ensemble.training.pairs import Pairs
-from prompt_ensemble.training.ridge_head import fit_ridge_head, starting_point
 from prompt_ensemble.training.source_scores import Fit, judged_sources, score_sources
 from prompt_ensemble.training.thinning import thinned
 from prompt_ensemble.weights import WeightRoots
 
+SCORES = "source_scores.json"
+"""Where a run keeps its table of left-out sources."""
 FROZEN_LITE0 = FeatureHeadRecipe(
-    TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"), penalty=3.0
+    TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"),
+    penalty=3.0,
+    source_share=0.0,
+    class_pull=0.0,
+    damping=0.0,
 )
 """The plain recipe that every other has to beat."""
 
 
-def run_feature_head(
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Thinned pairs, their targets, what is known beforehand, and where features are kept."""
+
+    pairs: Pairs
+    rows: np.ndarray
+    targets: np.ndarray
+    known: Knowledge
+    roots: WeightRoots
+    cache: Path
+    progress: Progress = silent
+
+    def features(self, recipe: FeatureHeadRecipe) -> np.ndarray:
+        """Features of the rows, computed once."""
+        return features_of(
+            self.pairs, self.rows, recipe, self.roots, self.cache, self.progress
+        )  # fmt: skip
+
+
+def gather(
     pairs: Pairs,
     recipe: FeatureHeadRecipe,
-    out: Path,
+    cache: Path,
     *,
     encode: Encode,
     roots: WeightRoots,
+    open_prompts: Path | None = None,
     prior: str = "embedded-prior",
-    cache: Path | None = None,
-    judge: bool = True,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Score on left-out sources if asked to, then train on all and save in ``out/regressor``."""
+) -> Material:
+    """All that a head is trained and judged with."""
     rows = thinned(pairs, recipe.thinning)
     targets = encode([pairs.rows[row].prompt for row in rows])
     base = Embeddings.load(roots.find(prior).path / "prior.safetensors").vectors[0]
-    store = cache or out
-    features = features_of(pairs, rows, recipe, roots, store, progress)
-    training: dict[str, Any] = {"pairs_sha256": pairs.digest, "trained_on": len(rows)}
+    wider = open_prompt_rows(open_prompts, encode, cache) if open_prompts else None
+    known = Knowledge(base, class_rows(encode) if recipe.class_pull else None, wider)
+    return Material(pairs, rows, targets, known, roots, cache, progress)
+
+
+def run_feature_head(
+    material: Material, recipe: FeatureHeadRecipe, out: Path, *, judge: bool = True
+) -> dict[str, Any]:
+    """Score on left-out sources if asked to, then train on all rows and save ``out/regressor``."""
+    training: dict[str, Any] = {
+        "pairs_sha256": material.pairs.digest,
+        "trained_on": len(material.rows),
+        "open_prompts": len(material.known.open_prompts)
+        if material.known.open_prompts is not None
+        else 0,
+    }
     if judge:
-        plain = features_of(pairs, rows, FROZEN_LITE0, roots, store, progress)
-        models = {
-            "this model": ridge_fit(features, targets, pairs, rows, base, recipe),
-            "ridge on frozen Lite0": ridge_fit(
-                plain, targets, pairs, rows, base, replace(FROZEN_LITE0, shares=recipe.shares)
-            ),
-        }
-        scores = score_left_out(models, targets, pairs, rows, base, progress)
-        save_scores(scores, out / "source_scores.json")
+        scores = judge_head(material, recipe)
+        write_atomically(out / SCORES, json.dumps(scores, indent=1) + "\n")
         training |= {"left_out_sources": scores["mean"], "margin_over": scores["margin_over"]}
-    weights = row_weights(pairs, rows, recipe.shares)
-    start = starting_point(base, targets, weights)
-    train_feature_head(
-        features, targets, weights, start, recipe, roots, training, out / "regressor"
-    )
+    head = fitted(
+        material.features(recipe), material.targets, material.pairs, material.rows, recipe,
+        material.known,
+    )  # fmt: skip
+    save_head(head, recipe, material.roots, training, out / "regressor")
     return training | {"regressor": str(out / "regressor")}
 
 
-def score_left_out(
-    models: dict[str, Fit],
-    targets: np.ndarray,
-    pairs: Pairs,
-    rows: np.ndarray,
-    base: np.ndarray,
-    progress: Progress,
-) -> dict[str, Any]:
-    """The table over the sources of these pairs."""
+def judge_head(material: Material, recipe: FeatureHeadRecipe) -> dict[str, Any]:
+    """The table of left-out sources for this recipe, the plain one and the controls."""
+    pairs, rows = material.pairs, material.rows
     prompts = [pairs.rows[row].prompt for row in rows]
-    judged = judged_sources(prompts, pairs.sources[rows], pairs.tiers[rows])
-    groups = connected_groups(targets)
+    plain = replace(FROZEN_LITE0, shares=recipe.shares)
     return score_sources(
-        models, targets, prompts, pairs.sources[rows], groups, judged, base, progress
-    )
+        {"this model": fit_of(material, recipe), "ridge on frozen Lite0": fit_of(material, plain)},
+        material.targets, prompts, pairs.sources[rows], connected_groups(material.targets),
+        judged_sources(prompts, pairs.sources[rows], pairs.tiers[rows]), material.known.base,
+        material.progress,
+    )  # fmt: skip
 
 
-def ridge_fit(
-    features: np.ndarray,
-    targets: np.ndarray,
-    pairs: Pairs,
-    rows: np.ndarray,
-    base: np.ndarray,
-    recipe: FeatureHeadRecipe,
-) -> Fit:
+def fit_of(material: Material, recipe: FeatureHeadRecipe) -> Fit:
     """Fits on some of the rows and predicts others."""
+    features = material.features(recipe)
 
     def fit(training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        weights = row_weights(pairs, rows[training], recipe.shares)
-        start = starting_point(base, targets[training], weights)
-        head = fit_ridge_head(features[training], targets[training], weights, start, recipe.penalty)
+        head = fitted(
+            features[training], material.targets[training], material.pairs,
+            material.rows[training], recipe, material.known,
+        )  # fmt: skip
         return lambda judged: head(features[judged])
 
     return fit

@@ -7,6 +7,7 @@ that average is taken from a wider population than the training prompts, which r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,23 +40,61 @@ def fit_ridge_head(
     row_weights: np.ndarray,
     base: np.ndarray,
     penalty: float = 3.0,
+    *,
+    offsets: np.ndarray | None = None,
+    pull: np.ndarray | None = None,
+    damping: np.ndarray | None = None,
 ) -> RidgeHead:
     """Least squares on standardised features, each coefficient penalised alike.
 
     ``features`` is ``(N, D)``, ``targets`` ``(N, 384)``, ``row_weights`` ``(N,)``; ``base`` is the
     mean prompt that predictions start from. The penalty counts in units of a feature's variance.
+    ``offsets`` (``source_offsets``) are more columns that explain a training row and are then
+    forgotten. ``pull`` ``(D, 384)`` is the slope that the penalty draws to, zero if none is given,
+    and ``damping`` ``(384, 384)`` a last map of all predicted differences.
     """
     shares = row_weights.astype(np.float64) / row_weights.sum()
     centre = shares @ features
     spread = features.std(axis=0, dtype=np.float64) + SMALLEST_SPREAD
     rows = ((features - centre) / spread).astype(np.float32)
-    # Products in float32 for speed; the penalty keeps the system far from singular.
-    weighted = rows * shares[:, None].astype(np.float32)
-    system = torch.from_numpy(weighted.T @ rows).double()
+    columns = rows if offsets is None else np.hstack([rows, offsets.astype(np.float32)])
+    left = targets if pull is None else targets - (features @ pull).astype(np.float64)
+    found = coefficients(columns, left - shares @ left, shares, penalty)
+    slope = found[: rows.shape[1]] / spread[:, None]
+    slope = slope if pull is None else slope + pull
+    slope = slope if damping is None else slope @ damping
+    return RidgeHead(centre, slope, np.asarray(base, np.float64))
+
+
+def coefficients(
+    rows: np.ndarray, answers: np.ndarray, shares: np.ndarray, penalty: float
+) -> np.ndarray:
+    """Penalised least squares, ``(D, 384)`` float64, by the smaller of its two systems.
+
+    Products are in float32 for speed; the penalty keeps the system far from singular.
+    """
+    weighted = torch.from_numpy(rows * np.sqrt(shares)[:, None].astype(np.float32))
+    wanted = torch.from_numpy((answers * np.sqrt(shares)[:, None]).astype(np.float32))
+    if rows.shape[1] <= rows.shape[0]:
+        return solved(weighted.T @ weighted, weighted.T @ wanted, penalty).numpy()
+    few = solved(weighted @ weighted.T, wanted, penalty).float()
+    return (weighted.T @ few).double().numpy()
+
+
+def solved(system: torch.Tensor, answers: torch.Tensor, penalty: float) -> torch.Tensor:
+    """``(system + penalty)⁻¹ answers`` in float64."""
+    system = system.double()
     system.diagonal().add_(penalty)
-    answers = torch.from_numpy(weighted.T @ (targets - shares @ targets)).double()
-    slope = torch.cholesky_solve(answers, torch.linalg.cholesky(system)).numpy()
-    return RidgeHead(centre, slope / spread[:, None], np.asarray(base, np.float64))
+    return torch.cholesky_solve(answers.double(), torch.linalg.cholesky(system))
+
+
+def source_offsets(sources: Sequence[str], variance: float) -> np.ndarray:
+    """A column a source: what its images share that features cannot say of other sources.
+
+    ``variance`` is that of an offset in the units of a standardised feature.
+    """
+    names, number = np.unique(np.array(sources), return_inverse=True)
+    return np.eye(len(names), dtype=np.float32)[number] * np.float32(np.sqrt(variance))
 
 
 def starting_point(direction: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from prompt_ensemble.dataset.splits import leave_one_source_out
 from prompt_ensemble.embeddings import unit_rows
+from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.progress import Progress, silent
 
 Fit = Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
@@ -23,7 +24,13 @@ def judged_sources(prompts: Sequence[str], sources: np.ndarray, tiers: np.ndarra
     for prompt, source, tier in zip(prompts, sources.tolist(), tiers.tolist(), strict=True):
         if tier == "A":
             distinct.setdefault(source, set()).add(prompt)
-    return sorted(source for source, seen in distinct.items() if len(seen) >= FEWEST_PROMPTS)
+    judged = sorted(source for source, seen in distinct.items() if len(seen) >= FEWEST_PROMPTS)
+    if not judged:
+        raise BadConfig(
+            f"no source of tier A has {FEWEST_PROMPTS} distinct prompts, so none can be left out "
+            "to be judged on; give more pairs, or train without judging (--no-judge)"
+        )
+    return judged
 
 
 def score_sources(

@@ -8,7 +8,12 @@ import torch
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.regression.head import HeadSpec, build_head
-from prompt_ensemble.regression.lite_features import LiteFeatures, load_lites
+from prompt_ensemble.regression.lite_features import (
+    LiteFeatures,
+    class_columns,
+    fold_norms,
+    load_lites,
+)
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, load_regressor, save_regressor
 from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
@@ -55,3 +60,30 @@ def test_only_the_head_is_saved_and_both_nets_come_back(tmp_path, tower) -> None
 def test_a_backbone_that_is_not_named_is_an_error(tower: LiteFeatures) -> None:
     with pytest.raises(BadWeights, match="2 nets need as many backbones, not 1"):
         load_lites(tower, [ROOTS.find("efficientnet-lite0").path])
+
+
+def test_folding_norms_away_leaves_the_same_map() -> None:
+    torch.manual_seed(0)
+    plain = LiteFeatures("0").eval()
+    for layer in plain.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 2)
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        before = plain(pixels)
+        fold_norms(plain)
+        assert torch.allclose(plain(pixels), before, atol=1e-4)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in plain.modules())
+
+
+def test_a_loaded_tower_has_no_norms_left(tower: torch.nn.Module) -> None:
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in tower.modules())
+
+
+def test_class_columns_hold_the_roots_of_the_class_chances(tower: LiteFeatures) -> None:
+    with torch.inference_mode():
+        rows = tower(torch.rand(2, 3, 64, 64))
+    for place in class_columns(tower):
+        assert rows[:, place].shape == (2, 1000)
+        assert torch.allclose(rows[:, place].square().sum(dim=1), torch.ones(2), atol=1e-5)

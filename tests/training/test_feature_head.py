@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from training_samples import encode, write_pairs
 
 from prompt_ensemble.embeddings import unit_rows
+from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.regression.saved import load_regressor
 from prompt_ensemble.regression.towers import TowerSpec
-from prompt_ensemble.training.feature_head import FeatureHeadRecipe
-from prompt_ensemble.training.feature_head_run import run_feature_head
+from prompt_ensemble.training.feature_head import FeatureHeadRecipe, fitted
+from prompt_ensemble.training.feature_head_run import gather, judge_head, run_feature_head
 from prompt_ensemble.training.inputs import Pictures
+from prompt_ensemble.training.open_prompts import damping_of
 from prompt_ensemble.training.recipe import Recipe
 from prompt_ensemble.training.thinning import Thinning, thinned
 from prompt_ensemble.weights import WeightRoots
@@ -28,9 +32,8 @@ RECIPE = FeatureHeadRecipe(
 
 def test_the_saved_head_knows_the_pictures_it_learnt_from(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "data")
-    record = run_feature_head(
-        pairs, RECIPE, tmp_path / "run", encode=encode, roots=ROOTS, judge=False
-    )
+    material = gather(pairs, RECIPE, tmp_path / "run", encode=encode, roots=ROOTS)
+    record = run_feature_head(material, RECIPE, tmp_path / "run", judge=False)
     model, _ = load_regressor(Path(str(record["regressor"])), ROOTS)
     pixels = Pictures([pair.image for pair in pairs.rows], Recipe(size=64)).plain(np.arange(8))
     with torch.inference_mode():
@@ -49,10 +52,8 @@ def test_features_are_computed_once(tmp_path: Path) -> None:
         yield lambda steps: None
 
     for _ in range(2):
-        run_feature_head(
-            pairs, RECIPE, tmp_path / "run", encode=encode, roots=ROOTS, judge=False,
-            progress=noting,
-        )  # fmt: skip
+        material = gather(pairs, RECIPE, tmp_path, encode=encode, roots=ROOTS, progress=noting)
+        run_feature_head(material, RECIPE, tmp_path / "run", judge=False)
     assert stages == ["computing features"]
 
 
@@ -62,3 +63,32 @@ def test_thinning_keeps_few_images_of_a_prompt_and_always_the_same(tmp_path: Pat
     assert np.array_equal(rows, thinned(pairs, Thinning()))
     assert len(rows) == 4 * 3
     assert len(thinned(pairs, Thinning(images_a=1))) == 4
+
+
+def test_class_names_pull_and_open_prompts_damp(tmp_path: Path) -> None:
+    """With a penalty that lets nothing be learnt, only what was known before remains."""
+    recipe = replace(
+        RECIPE, tower=TowerSpec("lite-features", "0", "efficientnet-lite0"), penalty=1e9
+    )
+    pairs = write_pairs(tmp_path / "data")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("".join(f"prompt {number}\n" for number in range(500)))
+    material = gather(pairs, recipe, tmp_path, encode=encode, roots=ROOTS, open_prompts=prompts)
+    features, known = material.features(recipe), material.known
+    assert known.classes is not None and known.open_prompts is not None
+
+    def slope(recipe: FeatureHeadRecipe) -> np.ndarray:
+        return fitted(features, material.targets, pairs, material.rows, recipe, known).slope
+
+    pulled = known.classes * recipe.class_pull
+    bare = slope(replace(recipe, damping=0))
+    assert np.allclose(bare[-1000:], pulled, atol=1e-6)
+    assert np.abs(bare[:-1000]).max() < 1e-6
+    damping = damping_of(known.open_prompts, recipe.damping)
+    assert np.allclose(slope(recipe)[-1000:], pulled @ damping, atol=1e-6)
+
+
+def test_nothing_can_be_judged_without_a_large_source(tmp_path: Path) -> None:
+    material = gather(write_pairs(tmp_path / "data"), RECIPE, tmp_path, encode=encode, roots=ROOTS)
+    with pytest.raises(BadConfig, match="no source of tier A has 90 distinct prompts"):
+        judge_head(material, RECIPE)
