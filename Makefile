@@ -76,6 +76,12 @@ evaluate-embedded: install ## print the tables of weights/MODEL_CARD.md, measure
 wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default inside
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
+.PHONY: tune-embedded
+tune-embedded: install ## tune the embedded preset's weights on sources left out of training
+	$(EMBEDDED) leave-out --data $(DATA) --open-prompts $(OPEN_PROMPTS) --out runs/embedded
+	$(BIN)/prompt-ensemble tune runs/embedded/left_out/*.safetensors \
+		--truth runs/embedded/left_out/prompts.csv --out runs/embedded/blend.json
+
 .PHONY: kernels
 kernels: install ## render the Kaggle kernels for KAGGLE_USERNAME=… (and PRESET=…) into build/kernels
 	@$(BIN)/python -m prompt_ensemble.kaggle render kernels --out build/kernels \

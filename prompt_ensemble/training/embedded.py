@@ -1,6 +1,6 @@
-"""``python -m prompt_ensemble.training.embedded retrain|evaluate``: the regressor in the package.
+"""``python -m prompt_ensemble.training.embedded retrain|evaluate|leave-out``: the embedded members.
 
-Behind ``make retrain-embedded`` and ``make evaluate-embedded``.
+Behind ``make retrain-embedded``, ``make evaluate-embedded`` and ``make tune-embedded``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from prompt_ensemble.training.feature_head_run import (
     judge_head,
     run_feature_head,
 )
+from prompt_ensemble.training.left_out import left_out_members, write_left_out
 from prompt_ensemble.training.pairs import read_pairs
 from prompt_ensemble.training.public_images import public_scores
 from prompt_ensemble.training.score_tables import margin_table, public_table, source_table
@@ -82,6 +83,18 @@ def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path
     click.echo(margin_table(scores))
     if competition:
         click.echo(public_table(public_scores(competition, SHOWN, encode, roots)))
+
+
+@main.command()
+@data
+@prompts
+@out
+def leave_out(data: Path, open_prompts: Path, out: Path) -> None:
+    """Write what members say of left-out sources into OUT/left_out, for 'tune'."""
+    recipe, encode, roots = FeatureHeadRecipe(), SentenceEncoder().encode, WeightRoots.usual()
+    material = gathered(data, open_prompts, out, recipe, encode, roots)
+    for file in write_left_out(left_out_members(material, recipe), material, out / "left_out"):
+        click.echo(file)
 
 
 def gathered(
