@@ -74,6 +74,7 @@ evaluate-embedded: install ## print the tables of weights/MODEL_CARD.md, measure
 
 .PHONY: wheel
 wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default inside
+	@rm -rf build/lib build/bdist.*  # setuptools would pack what earlier builds left there
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 .PHONY: tune-embedded

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.retrieval.neighbour_bank import Embed, NeighbourBank
     from prompt_ensemble.retrieval.towers import Tower
 
-EMBEDDED = "embedded-lite0"
+EMBEDDED = "embedded-lites"
 """Says where images lie in banks that were made without a tower."""
 tower = click.option(
     "--model", "tower", default="", metavar="NAME",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.retrieval.interrogator import Interrogation, Interrogator, Manner
     from prompt_ensemble.weights import WeightRoots
 
-EMBEDDED_TOWER = "embedded-lite0"
+EMBEDDED_TOWER = "embedded-lites"
 LATER = ("composition", "weights")
 """Options that only matter once an image has been looked at."""
 
