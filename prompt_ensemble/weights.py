@@ -1,4 +1,4 @@
-"""Where model files lie: search roots, the manifest, layouts told apart by data, safe reading.
+"""Where model files lie: search roots, the manifest, layouts told apart by data.
 
 A model is asked for by name: an entry of the manifest, a folder or file below one of the roots,
 or a path. Nothing here downloads; what is missing is explained instead.
@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import BadWeights, MissingWeights
 from prompt_ensemble.files import file_digest
-
-if TYPE_CHECKING:
-    import torch
 
 ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
 KAGGLE_INPUT = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle")) / "input"
@@ -219,19 +216,6 @@ def model_type(folder: Path) -> str:
     return str(read_json(folder / "config.json").get("model_type", ""))
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """A JSON object from a weight folder, or one line saying what is wrong with it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadWeights(f"{path} is missing; copy the whole model folder") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadWeights(f"{path} is not readable JSON ({error}); copy the file again") from error
-    if not isinstance(content, dict):
-        raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
-    return content
-
-
 def weights_digest(path: Path) -> str:
     """One digest for a file, or for all files of a folder with their names."""
     if path.is_file():
@@ -242,53 +226,3 @@ def weights_digest(path: Path) -> str:
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(f"{file.relative_to(path)}\0{file_digest(file)}\n".encode())
     return digest.hexdigest()
-
-
-def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a ``.safetensors`` file or a torch checkpoint, on the CPU, running no code."""
-    import pickle
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise MissingWeights(f"{path} is not there; copy the whole model folder") from error
-    except pickle.UnpicklingError as error:
-        raise BadWeights(
-            f"{path} is damaged or holds more than tensors; unpickling it could run code, which is "
-            "refused; save its plain state dict with safetensors.torch.save_file where you trust it"
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise BadWeights(f"{path} is damaged or no checkpoint ({reason}); copy it again") from error
-    if not isinstance(state, dict):
-        raise BadWeights(f"{path} holds a {type(state).__name__}; expected a state dict of tensors")
-    return state
-
-
-def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Put ``state`` into ``module``, all keys and shapes matching, or say which do not."""
-    expected = module.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
-    reshaped = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in sorted(expected.keys() & state.keys())
-        if state[key].shape != expected[key].shape
-    ]
-    faults = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{' …' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("reshaped", reshaped))
-        if keys
-    ]
-    if faults:
-        raise BadWeights(
-            f"{path} does not fit {type(module).__name__}: {'; '.join(faults)}; "
-            "use the checkpoint that belongs to this model"
-        )
-    module.load_state_dict(state)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prompt_ensemble.checkpoints import load_state, load_strictly
 from prompt_ensemble.errors import BadWeights
-from prompt_ensemble.weights import load_state, load_strictly
 
 if TYPE_CHECKING:
     import torch

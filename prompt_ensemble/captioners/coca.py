@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.predictor import CaptionOptions, CaptionPredictor
+from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.errors import BadConfig, BadWeights, nearest_name
-from prompt_ensemble.weights import load_state, load_strictly, read_json
 
 if TYPE_CHECKING:
     import torch

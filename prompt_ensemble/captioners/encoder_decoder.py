@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.predictor import CaptionPredictor
+from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import BadWeights
-from prompt_ensemble.weights import read_json
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
+from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import Preprocessing
-from prompt_ensemble.weights import model_type, read_json
+from prompt_ensemble.weights import model_type
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

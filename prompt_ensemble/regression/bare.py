@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from prompt_ensemble.checkpoints import load_strictly
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.state_dicts import plain_state
 from prompt_ensemble.regression.timm_tower import create, recipe_of
-from prompt_ensemble.weights import load_strictly
 
 if TYPE_CHECKING:
     from prompt_ensemble.regression.predictor import RegressionOptions

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from prompt_ensemble.checkpoints import load_strictly
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.family import Config, Family
 from prompt_ensemble.regression.state_dicts import plain_state
 from prompt_ensemble.retrieval import open_clip_tower as published
-from prompt_ensemble.weights import load_strictly
 
 NO_TEXT = {"layers": 1, "width": 8, "heads": 1, "vocab_size": 1, "context_length": 1}
 """The smallest text tower, since only the vision tower is kept."""

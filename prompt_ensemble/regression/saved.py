@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
+from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.config import from_table
 from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.files import write_atomically
@@ -19,7 +20,7 @@ from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.head import HeadSpec, build_head
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
-from prompt_ensemble.weights import WeightRoots, load_state, load_strictly, read_json
+from prompt_ensemble.weights import WeightRoots
 
 FORMAT = 1
 DESCRIPTION = "regressor.json"

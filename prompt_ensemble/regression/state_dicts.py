@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from prompt_ensemble.checkpoints import load_state
 from prompt_ensemble.errors import BadWeights
-from prompt_ensemble.weights import load_state
 
 FILES = ("*.safetensors", "*.pth", "*.pt", "*.bin")
 NESTS = ("state_dict", "model_state_dict", "model")

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from prompt_ensemble.checkpoints import load_strictly
 from prompt_ensemble.errors import BadWeights, nearest_name
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.efficientnet_lite import to_timm_names
 from prompt_ensemble.regression.family import Config, Family
 from prompt_ensemble.regression.state_dicts import plain_state, state_file
-from prompt_ensemble.weights import load_strictly
 
 
 def is_known(name: str) -> bool:

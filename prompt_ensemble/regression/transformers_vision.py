@@ -22,11 +22,11 @@ from prompt_ensemble.captioners.hugging_face import (
     quiet,
     unreadable,
 )
+from prompt_ensemble.checkpoints import load_strictly, read_json
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.blip2_vision import blip2_vision
 from prompt_ensemble.regression.family import Config, Family
-from prompt_ensemble.weights import load_strictly, read_json
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.files import file_digest, write_atomically
 from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.retrieval.prompt_sources import in_shards, stream_prompts
 from prompt_ensemble.retrieval.shards import BankShard, map_shard, write_shard
-from prompt_ensemble.weights import read_json
 
 CARD = "bank.json"
 ROWS_PER_SHARD = 65_536

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
+from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.device import Placement
 from prompt_ensemble.errors import BadConfig, BadWeights, nearest_name
 from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
 from prompt_ensemble.retrieval.causal_text import TEXTS_AT_ONCE, is_causal, read_tokens
 from prompt_ensemble.retrieval.towers import Tower
-from prompt_ensemble.weights import load_state, load_strictly, read_json
 
 CONFIG = "open_clip_config.json"
 CHECKPOINTS = ("open_clip_*.safetensors", "open_clip_*.bin", "*.safetensors", "*.bin", "*.pt")

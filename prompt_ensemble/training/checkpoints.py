@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from prompt_ensemble.checkpoints import load_state
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import write_atomically
 from prompt_ensemble.training.recipe import Recipe
 from prompt_ensemble.training.weight_average import WeightAverage
-from prompt_ensemble.weights import load_state
 
 CHECKPOINT = "checkpoint.pt"
 

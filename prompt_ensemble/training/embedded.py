@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import PromptEnsembleError
 from prompt_ensemble.predictors import Encode
 from prompt_ensemble.progress import bar
@@ -26,7 +27,7 @@ from prompt_ensemble.training.pairs import read_pairs
 from prompt_ensemble.training.public_images import public_scores
 from prompt_ensemble.training.score_tables import margin_table, public_table, source_table
 from prompt_ensemble.training.shipping import CARD, note_in_card, ship
-from prompt_ensemble.weights import WeightRoots, embedded_folder, load_manifest, read_json
+from prompt_ensemble.weights import WeightRoots, embedded_folder, load_manifest
 
 NAME = "embedded-lites"
 SHOWN = (NAME, "embedded-lite0")

@@ -61,9 +61,9 @@ def python_with(packages: list[Path], folder: Path) -> Path:
 
 
 def run_kernel(
-    script: Path, python: Path, kaggle: Path, cache: Path
+    script: Path, python: Path, kaggle: Path, cache: Path, *, internet: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """A kernel's script on the machine, inputs read-only, without a network."""
+    """A kernel's script on the machine, inputs read-only, as a rule without a network."""
     (kaggle / "working").mkdir(exist_ok=True)
     blocked = kaggle / "blocked"
     blocked.mkdir(exist_ok=True)
@@ -76,10 +76,13 @@ def run_kernel(
         "PROMPT_ENSEMBLE_KAGGLE": str(kaggle),
         "PROMPT_ENSEMBLE_CACHE": str(cache),
     }
+    if internet:
+        pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        environment |= {"HOME": os.environ["HOME"], "PYTHONPATH": "", **pip}
     make_writable(kaggle / "input", False)
     try:
         return subprocess.run(
-            [*without_network(), str(python), str(script)],
+            [*([] if internet else without_network()), str(python), str(script)],
             env=environment, cwd=kaggle / "working", capture_output=True, text=True, check=False,
         )  # fmt: skip
     finally:

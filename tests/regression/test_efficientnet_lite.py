@@ -4,10 +4,11 @@ import pytest
 import torch
 from PIL import Image
 
+from prompt_ensemble.checkpoints import load_state
 from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
 from prompt_ensemble.samples import sample_images
-from prompt_ensemble.weights import WeightRoots, load_state
+from prompt_ensemble.weights import WeightRoots
 
 # ImageNet-1k class numbers: a cat of some breed, a cup of espresso, and what a rocket launch is.
 EXPECTED = {"chelsea": range(281, 286), "coffee": (504, 967, 968), "rocket": (657, 744, 812)}

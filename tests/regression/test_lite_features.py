@@ -87,3 +87,10 @@ def test_class_columns_hold_the_roots_of_the_class_chances(tower: LiteFeatures) 
     for place in class_columns(tower):
         assert rows[:, place].shape == (2, 1000)
         assert torch.allclose(rows[:, place].square().sum(dim=1), torch.ones(2), atol=1e-5)
+
+
+def test_a_batch_gives_what_its_images_give_one_by_one(tower: LiteFeatures) -> None:
+    pixels = torch.rand(6, 3, 64, 64)
+    with torch.inference_mode():
+        alone = torch.cat([tower(picture[None]) for picture in pixels])
+        assert torch.allclose(tower(pixels), alone, atol=1e-4)

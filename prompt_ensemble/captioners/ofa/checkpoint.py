@@ -14,8 +14,8 @@ from prompt_ensemble.captioners.ofa.layer import ACTIVATIONS
 from prompt_ensemble.captioners.ofa.model import Ofa
 from prompt_ensemble.captioners.ofa.tokenizer import Tokenizer, load_tokenizer
 from prompt_ensemble.captioners.ofa.trunk import BLOCKS
+from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.errors import BadWeights, MissingWeights
-from prompt_ensemble.weights import load_state, load_strictly, read_json
 
 State = dict[str, torch.Tensor]
 
