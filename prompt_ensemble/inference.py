@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from prompt_ensemble.device import Placement, release
@@ -100,7 +101,12 @@ def read_one(looker: Looker, path: Path) -> Views:
 def stack(images: Sequence[HasPath], read: Sequence[Future[Views]], pin: bool) -> Batch:
     """Wait for the images of a batch and lay each view side by side."""
     rows = [future.result() for future in read]
-    views = tuple(torch.stack(view) for view in zip(*rows, strict=True))
+    # By NumPy, in this thread alone: torch would start OpenMP threads of this thread's own, which
+    # leave those of the model waiting and so halve its speed on a CPU.
+    views = tuple(
+        torch.from_numpy(np.stack([one.numpy() for one in view]))
+        for view in zip(*rows, strict=True)
+    )
     if pin:
         views = tuple(view.pin_memory() for view in views)
     return Batch(tuple(image.image_id for image in images), views)
