@@ -19,7 +19,7 @@ from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.members import Member
 from prompt_ensemble.observing import MemberResult, Observation, Run, Seen, result_of
 from prompt_ensemble.predictors import Encode
-from prompt_ensemble.store import Shard, shard_size
+from prompt_ensemble.store import SHARD_IMAGES, Shard, shard_size
 from prompt_ensemble.survey import Album
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -172,16 +172,25 @@ class AtTheEnd:
         return self.deadline.left() <= 0
 
 
-@dataclass(frozen=True)
 class WhenHopeless:
-    """Stops also when, at the speed so far, the work cannot end in time."""
+    """Stops also when, at the speed so far, the work cannot end in time.
 
-    deadline: Deadline
-    started: float
+    The first batch warms up and does not count, nor does a rate over less than a shard of images.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.warm: tuple[int, float] | None = None
+        """Images and time when the first batch was done."""
 
     def __call__(self, done: int, left: int) -> bool:
-        spent = self.deadline.clock() - self.started
-        return self.deadline.left() <= (spent / done * left if done else 0.0)
+        now = self.deadline.clock()
+        if self.warm is None:
+            self.warm = (done, now) if done else None
+            return self.deadline.left() <= 0
+        counted, spent = done - self.warm[0], now - self.warm[1]
+        expected = spent / counted * left if counted >= SHARD_IMAGES else 0.0
+        return self.deadline.left() <= expected
 
 
 def by_worth(paced: Paced) -> list[str]:
@@ -225,7 +234,7 @@ def run_one(paced: Paced, name: str, for_whom: str) -> None:
     observation = Observation(
         member, paced.album, paced.run, {need: paced.results[need] for need in needs}
     )
-    observation.fill(WhenHopeless(deadline, deadline.clock()))
+    observation.fill(WhenHopeless(deadline))
     if observation.missing:
         skip(paced, name, f"too slow: {observation.images_left} images were left when it stopped")
         return

@@ -9,7 +9,7 @@ from colour_member import colour_ensemble
 
 from prompt_ensemble import store
 from prompt_ensemble.config import MemberConfig, RunConfig
-from prompt_ensemble.deadline import parse_duration, without
+from prompt_ensemble.deadline import Deadline, WhenHopeless, parse_duration, without
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.outputs import write_outputs
@@ -154,3 +154,25 @@ def test_a_deadline_needs_a_prior(photos, tmp_path, clock):
 def test_weights_keep_their_proportions():
     config = RunConfig("t", (member("a", 1.0, 0), member("b", 2.0, 0), member("c", 1.0, 0)))
     assert without(config, ["a", "b"]).blend_weights == pytest.approx({"a": 4 / 3, "b": 8 / 3})
+
+
+def asked(stop: WhenHopeless, clock: Clock, done: int, left: int, seconds: float) -> bool:
+    clock.time += seconds
+    return stop(done, left)
+
+
+def test_loading_and_warming_up_do_not_make_work_look_hopeless(clock):
+    stop = WhenHopeless(Deadline(clock.time + 3600, lambda: clock.time))
+    clock.time += 300  # loading
+    assert not asked(stop, clock, 0, 16000, 0)
+    assert not asked(stop, clock, 32, 15968, 60)  # the first batch
+    assert not asked(stop, clock, 320, 15680, 20)
+
+
+def test_work_that_turns_out_too_slow_stops_long_before_the_end(clock):
+    stop = WhenHopeless(Deadline(clock.time + 3600, lambda: clock.time))
+    assert not asked(stop, clock, 0, 16000, 0)
+    assert not asked(stop, clock, 32, 15968, 10)
+    assert not asked(stop, clock, 64, 15936, 10)  # too few to tell
+    assert asked(stop, clock, 320, 15680, 90)
+    assert clock.time < 1000 + 200
