@@ -54,12 +54,13 @@ def choose_placement(device: str = "auto", precision: str = "auto") -> Placement
 
 
 def choose_placements(devices: str = "auto", precision: str = "auto") -> tuple[Placement, ...]:
-    """Placements of one or several devices, named with commas; ``all`` is every CUDA device."""
+    """Placements of one or several devices, named with commas; ``all`` is every CUDA device.
+
+    Where there is none, ``all`` is ``auto``.
+    """
     if devices == "all":
-        count = torch.cuda.device_count()
-        if not count:
-            raise BadConfig("device 'all' means every CUDA device, and there is none; use auto")
-        devices = ",".join(f"cuda:{number}" for number in range(count))
+        cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        devices = ",".join(cards) or "auto"
     chosen = tuple(choose_placement(name.strip(), precision) for name in devices.split(","))
     if len({(one.device.type, one.dtype) for one in chosen}) > 1:
         raise BadConfig(

@@ -31,5 +31,5 @@ from prompt_ensemble.kaggle.machine import Machine  # noqa: E402
 
 machine = Machine.here()
 images = machine.find("prompts.csv", "the validation images and their prompts") / "images"
-asked = ["--preset", PRESET, "--device", machine.devices(), "--on-bad-image", "prior"]
+asked = ["--preset", PRESET, "--device", "all", "--on-bad-image", "prior"]
 raise SystemExit(main(["predict", str(images), "--out", str(machine.continue_run()), *asked]))

@@ -71,6 +71,8 @@ def command(
         costs = plan(members, album, run, SentenceEncoder(placement=placement).encode)
     wanted = count or len(files)
     click.echo(as_record(costs, wanted) if as_json else summary(costs, wanted, until))
+    if len(files) < few and not as_json:
+        click.echo(f"measured on {len(files)} images, warming up included; {few} tell more truly")
 
 
 def as_record(costs: list[Expected], images: int) -> str:

@@ -52,12 +52,6 @@ class Machine:
             )
         return found[0]
 
-    def devices(self) -> str:
-        """All GPUs where there are several, else the best device."""
-        import torch
-
-        return "all" if torch.cuda.device_count() > 1 else "auto"
-
     def continue_run(self) -> Path:
         """The run's folder, with the shards of an earlier, stopped run if one is mounted."""
         run = self.working / RUN

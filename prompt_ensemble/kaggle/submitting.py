@@ -44,7 +44,7 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     path = machine.working / SUBMISSION
     run = machine.continue_run()
     prediction = predict(
-        images, run, config=preset, device=machine.devices(), on_bad_image="prior",
+        images, run, config=preset, device="all", on_bad_image="prior",
         deadline=deadline, meanwhile=lambda rows: write_submission(path, rows, ids), progress=bar,
     )  # fmt: skip
     write_outputs(prediction, run)
