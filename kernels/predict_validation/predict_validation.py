@@ -19,7 +19,10 @@ def install() -> None:
             "of the kernel prompt-ensemble-wheels as an input"
         )
     folder = max((path.parent for path in ours), key=lambda path: len(list(path.glob("*.whl"))))
-    wheels = map(str, sorted(folder.glob("*.whl")))
+    # The dataset's wheel may be younger than the one that the others were got for.
+    newest = max(ours, key=lambda path: (path.name, path.parent != folder))
+    others = [path for path in folder.glob("*.whl") if path not in ours]
+    wheels = map(str, [newest, *sorted(others)])
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, *wheels], check=True)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,34 @@ def test_the_public_kernels_preset_runs_there_on_models_in_their_true_layouts(tm
     record = json.loads((kaggle / "working" / "run" / "run.json").read_text())
     assert record["left_out"] == {}
     assert set(record["members"]) == {"ofa", "blip", "interrogator", "vit"}
+
+
+def test_the_datasets_wheel_goes_before_an_older_copy_of_it(tmp_path, wheel):
+    """The copy beside the other wheels is broken, so installing it would fail."""
+    kaggle = tmp_path / "kaggle"
+    data = mount_competition(kaggle, "competitions", images=2)
+    mount_wheel(kaggle, "notebooks/somebody", wheel)
+    mount_wheel(kaggle, "datasets/somebody", wheel)
+    copies = kaggle / "input" / "notebooks" / "somebody" / "prompt-ensemble-wheels"
+    (copies / wheel.name).write_bytes(b"old")
+    shutil.copy(pure_wheel(tmp_path), copies)
+    (tmp_path / "quick.toml").write_text(REGRESSOR_ALONE)
+    python = python_with(IMAGE_PACKAGES, tmp_path / "python")
+    done = submit(tmp_path, str(tmp_path / "quick.toml"), python)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert faults(kaggle, data) == []
+
+
+def pure_wheel(folder: Path) -> Path:
+    """The smallest wheel there can be."""
+    path, info = folder / "tiny-1-py3-none-any.whl", "tiny-1.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        said = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr(f"{info}/WHEEL", said)
+        archive.writestr(f"{info}/RECORD", "")
+    return path
 
 
 def mount_wheel(kaggle: Path, mount: str, wheel: Path) -> None:
