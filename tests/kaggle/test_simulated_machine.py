@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import paint_photos
 from kaggle.simulated import COMPETITION, build_wheel, mount_competition, python_with, run_kernel
 from tiny_kaggle_weights import as_toml, tiny_public_kernel, write_tiny_public_kernel_weights
 
@@ -25,6 +26,20 @@ name = "lite0"
 model = "regressor"
 weights = "embedded-lite0"
 """
+
+
+REGRESSOR_AGAIN = """
+[[members]]
+name = "again"
+model = "regressor"
+weights = "embedded-lite0"
+options.views = ["flip"]
+"""
+PROMPTS = (
+    "a cat on a roof", "an oil painting of a castle", "two astronauts in a desert", "neon city",
+    "a bowl of fruit", "portrait of a queen, baroque", "a robot reading", "snowy mountain lake",
+    "a map of an island", "pixel art dragon", "a violin made of glass", "foggy harbour at dawn",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +134,50 @@ def installed_from(python: Path) -> str:
     return subprocess.run(
         [python, "-I", "-c", code], capture_output=True, text=True, check=True
     ).stdout
+
+
+def test_weights_are_tuned_on_what_was_predicted_of_a_validation_set(tmp_path, wheel):
+    kaggle = tmp_path / "kaggle"
+    mount_wheel(kaggle, "notebooks/somebody", wheel)
+    validation = kaggle / "input" / "datasets" / "somebody" / "validation"
+    validation.mkdir(parents=True)
+    paint_photos(validation / "images", len(PROMPTS))
+    rows = [f"photo{number:02},{prompt}" for number, prompt in enumerate(PROMPTS)]
+    (validation / "prompts.csv").write_text("\n".join(["imgId,prompt", *rows]) + "\n")
+    (tmp_path / "two.toml").write_text(REGRESSOR_ALONE + REGRESSOR_AGAIN)
+    python = python_with(IMAGE_PACKAGES, tmp_path / "python")
+    kernels = render_kernels(KERNELS, tmp_path / "k", "somebody", str(tmp_path / "two.toml"))
+    scripts = {folder.name: folder / f"{folder.name}.py" for folder in kernels}
+    done = run_kernel(scripts["predict_validation"], python, kaggle, tmp_path / "cache")
+    assert done.returncode == 0, done.stderr[-3000:]
+    shutil.move(kaggle / "working", kaggle / "input" / "notebooks" / "somebody" / "predicted")
+    done = run_kernel(scripts["tune_weights"], python, kaggle, tmp_path / "cache")
+    assert done.returncode == 0, done.stderr[-3000:]
+    blend = json.loads((kaggle / "working" / "blend.json").read_text())
+    assert set(blend["weights"]) == {"lite0", "again"}
+
+
+@pytest.mark.slow
+def test_a_regressor_is_trained_from_mounted_pairs(tmp_path, wheel):
+    kaggle = tmp_path / "kaggle"
+    mount_wheel(kaggle, "notebooks/somebody", wheel)
+    pairs = kaggle / "input" / "datasets" / "somebody" / "pairs"
+    pairs.parent.mkdir(parents=True)
+    paint_photos(pairs, len(PROMPTS))
+    rows = [{"image": f"photo{n:02}.png", "prompt": prompt} for n, prompt in enumerate(PROMPTS)]
+    (pairs / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kernels = render_kernels(KERNELS, tmp_path / "k", "somebody")
+    script = next(f / "train_regressor.py" for f in kernels if f.name == "train_regressor")
+    quick = 'RECIPE = ["steps=2", "head_steps=1", "batch_size=4", "frozen_stages=0", "size=64"]'
+    code = script.read_text()
+    recipe = next(line for line in code.splitlines() if line.startswith("RECIPE"))
+    script.write_text(code.replace(recipe, quick))
+    done = run_kernel(
+        script, python_with(IMAGE_PACKAGES, tmp_path / "python"), kaggle, tmp_path / "cache"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    regressor = kaggle / "working" / "regressor" / "regressor"
+    assert (regressor / "regressor.safetensors").is_file()
 
 
 def test_a_kernel_without_wheels_says_what_to_add(tmp_path):
