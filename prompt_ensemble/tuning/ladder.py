@@ -23,6 +23,8 @@ SINGLE = "best single member"
 TUNED = "tuned"
 WITH_PRIOR = "tuned with prior"
 GATED = "gate"
+FEWEST_GROUPS = 10
+"""Of fewer, resampling cannot tell how sure a mean is: its intervals are far too narrow."""
 REFERENCES = {
     SINGLE: methods.best_single,
     "least squares": methods.least_squares,
@@ -94,8 +96,14 @@ def climb(
 def compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
     """Whether a rung beats the one below beyond noise, and the sentence that says it."""
     gain = resampling.difference(rung.cosines, below.cosines)
-    verdict = "taken" if gain.beyond_noise else f"within noise, {below.name} stays"
-    return gain.beyond_noise, f"{rung.name} against {below.name}, held out: {gain}; {verdict}"
+    groups = len(resampling.numbered[1])
+    better = gain.beyond_noise and groups >= FEWEST_GROUPS
+    verdict = "taken"
+    if not gain.beyond_noise:
+        verdict = f"within noise, {below.name} stays"
+    elif not better:
+        verdict = f"but {groups} groups are too few to believe it, {below.name} stays"
+    return better, f"{rung.name} against {below.name}, held out: {gain}; {verdict}"
 
 
 def gated(below: Rung, signals: Signals, folds: np.ndarray) -> Rung:

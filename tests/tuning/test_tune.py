@@ -38,6 +38,13 @@ def test_a_gain_within_noise_keeps_equal_weights_and_says_so():
     assert any("within noise, equal weights stays" in reason for reason in found.reasons)
 
 
+def test_few_groups_prove_nothing_however_large_the_gain():
+    parts, truth = noisy_members([0.3, 9.0], images=8)
+    found = tuned(parts, truth)
+    assert found.chosen == "equal weights"
+    assert any("8 groups are too few to believe it" in reason for reason in found.reasons)
+
+
 def test_when_blending_is_of_no_use_it_is_said():
     parts, truth = noisy_members([0.3, 40.0], images=100)
     found = tuned(parts, truth)
