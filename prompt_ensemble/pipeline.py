@@ -16,7 +16,7 @@ from prompt_ensemble.device import Placement, choose_placements
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig, UnreadableImage
 from prompt_ensemble.images import find_images
-from prompt_ensemble.members import Member, open_members, useful
+from prompt_ensemble.members import Member, open_ensemble, useful
 from prompt_ensemble.observing import MemberResult, Observation, Run, result_of
 from prompt_ensemble.predictors import Encode
 from prompt_ensemble.progress import Progress, silent
@@ -77,7 +77,8 @@ def predict(
         progress,
         spread=placements if len(placements) > 1 else (),
     )
-    members = useful(open_members(config, run.roots), config)
+    config, members = open_ensemble(config, run.roots)
+    members = useful(members, config)
     config = replace(config, members=tuple(m.config for m in members))
     fill = on_bad_image == "prior"
     needs_prior = fill or config.prior_weight or deadline is not None

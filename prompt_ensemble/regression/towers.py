@@ -12,6 +12,7 @@ from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.family import Family
 from prompt_ensemble.regression.lite_features import LITE_FEATURES
+from prompt_ensemble.regression.onnx_clip import ONNX_CLIP
 from prompt_ensemble.regression.open_clip_vision import OPEN_CLIP
 from prompt_ensemble.regression.timm_tower import TIMM
 from prompt_ensemble.regression.transformers_vision import TRANSFORMERS
@@ -22,6 +23,7 @@ FAMILIES: dict[str, Family] = {
     "lite-features": LITE_FEATURES,
     "transformers": TRANSFORMERS,
     "open_clip": OPEN_CLIP,
+    "onnx-clip": ONNX_CLIP,
 }
 """Libraries by the names that saved regressors and recipes give them."""
 

@@ -1,6 +1,7 @@
-"""``python -m prompt_ensemble.training.embedded retrain|evaluate|leave-out``: the embedded members.
+"""``python -m prompt_ensemble.training.embedded retrain|evaluate|leave-out|views``.
 
-Behind ``make retrain-embedded``, ``make evaluate-embedded`` and ``make tune-embedded``.
+The embedded members; behind ``make retrain-embedded``, ``make evaluate-embedded``, ``make
+tune-embedded`` and ``make evaluate-views``.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import click
 
 from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import PromptEnsembleError
-from prompt_ensemble.predictors import Encode
 from prompt_ensemble.progress import bar
 from prompt_ensemble.sentence_encoder import SentenceEncoder
-from prompt_ensemble.training.feature_head import FeatureHeadRecipe
+from prompt_ensemble.training.embedded_recipes import LITES, embedded_recipes
 from prompt_ensemble.training.feature_head_run import (
     SCORES,
     Material,
@@ -27,10 +27,11 @@ from prompt_ensemble.training.pairs import read_pairs
 from prompt_ensemble.training.public_images import public_scores
 from prompt_ensemble.training.score_tables import margin_table, public_table, source_table
 from prompt_ensemble.training.shipping import CARD, note_in_card, ship
+from prompt_ensemble.training.view_scores import WAYS, score_views
 from prompt_ensemble.weights import WeightRoots, embedded_folder, load_manifest
 
-NAME = "embedded-lites"
-SHOWN = (NAME, "embedded-lite0")
+PLAIN = "embedded-lite0"
+"""The plain recipe that every other has to beat, shipped once."""
 
 path = click.Path(path_type=Path)
 data = click.option("--data", required=True, type=path, help="Listing of pairs.")
@@ -41,7 +42,7 @@ out = click.option("--out", required=True, type=path, help="Run folder; keeps fe
 
 @click.group()
 def main() -> None:
-    """Train or judge the regressor that travels inside the package."""
+    """Train or judge the regressors that travel inside the package."""
 
 
 @main.command()
@@ -59,16 +60,17 @@ def retrain(
     revision: str,
     weights: Path | None,
 ) -> None:
-    """Judge, train on all pairs, and put the result into the weights folder."""
-    recipe, encode, roots = FeatureHeadRecipe(), SentenceEncoder().encode, WeightRoots.usual()
-    material = gathered(data, open_prompts, out, recipe, encode, roots)
-    record = run_feature_head(material, recipe, out)
-    home = weights or embedded_folder()
-    ship(Path(str(record["regressor"])), NAME, revision, home)
+    """Judge, train on all pairs, and put the results into the weights folder."""
+    material, home = gathered(data, open_prompts, out), weights or embedded_folder()
+    recipes = embedded_recipes(material.roots)
+    for name, recipe in recipes.items():
+        record = run_feature_head(material, recipe, out / name)
+        ship(Path(str(record["regressor"])), name, revision, home)
+        click.echo(f"shipped to {home / name}")
     load_manifest.cache_clear()
-    public = public_scores(competition, SHOWN, encode, roots) if competition else {}
-    note_in_card(home / CARD, read_json(out / SCORES), public)
-    click.echo(f"shipped to {home / NAME}; tables are in {home / CARD}")
+    scores = {name: read_json(out / name / SCORES) for name in recipes}
+    note_in_card(home / CARD, scores, public_of(material, competition))
+    click.echo(f"tables are in {home / CARD}")
 
 
 @main.command()
@@ -78,12 +80,12 @@ def retrain(
 @out
 def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path) -> None:
     """Print the tables of the model card, measured again."""
-    recipe, encode, roots = FeatureHeadRecipe(), SentenceEncoder().encode, WeightRoots.usual()
-    scores = judge_head(gathered(data, open_prompts, out, recipe, encode, roots), recipe)
-    click.echo(source_table(scores))
-    click.echo(margin_table(scores))
+    material = gathered(data, open_prompts, out)
+    for name, recipe in embedded_recipes(material.roots).items():
+        scores = judge_head(material, recipe)
+        click.echo(f"{name}\n\n{source_table(scores)}\n{margin_table(scores)}")
     if competition:
-        click.echo(public_table(public_scores(competition, SHOWN, encode, roots)))
+        click.echo(public_table(public_of(material, competition)))
 
 
 @main.command()
@@ -92,25 +94,40 @@ def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path
 @out
 def leave_out(data: Path, open_prompts: Path, out: Path) -> None:
     """Write what members say of left-out sources into OUT/left_out, for 'tune'."""
-    recipe, encode, roots = FeatureHeadRecipe(), SentenceEncoder().encode, WeightRoots.usual()
-    material = gathered(data, open_prompts, out, recipe, encode, roots)
-    for file in write_left_out(left_out_members(material, recipe), material, out / "left_out"):
+    material = gathered(data, open_prompts, out)
+    members = left_out_members(material, embedded_recipes(material.roots))
+    for file in write_left_out(members, material, out / "left_out"):
         click.echo(file)
 
 
-def gathered(
-    data: Path,
-    open_prompts: Path,
-    cache: Path,
-    recipe: FeatureHeadRecipe,
-    encode: Encode,
-    roots: WeightRoots,
-) -> Material:
-    """What either command works on."""
+@main.command()
+@data
+@prompts
+@out
+@click.option("--member", default=LITES, show_default=True, help="The one that looks.")
+@click.option("--way", "ways", multiple=True, type=click.Choice(list(WAYS)), help="Beside plain.")
+def views(data: Path, open_prompts: Path, out: Path, member: str, ways: tuple[str, ...]) -> None:
+    """Print what more looks at each image are worth on left-out sources."""
+    material = gathered(data, open_prompts, out)
+    wanted = {name: WAYS[name] for name in WAYS if not ways or name in ("plain", *ways)}
+    scores = score_views(material, embedded_recipes(material.roots)[member], wanted)
+    click.echo(f"{source_table(scores)}\n{margin_table(scores)}")
+
+
+def gathered(data: Path, open_prompts: Path, cache: Path) -> Material:
+    """What every command works on."""
+    roots = WeightRoots.usual()
     return gather(
-        read_pairs(data, ()), recipe, cache, encode=encode, roots=roots,
-        open_prompts=open_prompts, progress=bar,
+        read_pairs(data, ()), embedded_recipes(roots)[LITES], cache,
+        encode=SentenceEncoder().encode, roots=roots, open_prompts=open_prompts, progress=bar,
     )  # fmt: skip
+
+
+def public_of(material: Material, competition: Path | None) -> dict[str, float]:
+    """Scores on the public images, if they are at hand."""
+    shown = [*embedded_recipes(material.roots), PLAIN]
+    encode = SentenceEncoder().encode
+    return public_scores(competition, shown, encode, material.roots) if competition else {}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A linear head on features that never change: what two cores train in minutes.
+"""A head on features that never change: what two cores train in minutes.
 
-Features are computed once and kept; the head is a ridge regression in closed form. Leave-one-
-source-out scores and their controls come from the same features.
+Features are computed once and kept; the head is a ridge regression in closed form, linear or with a
+kernel. Leave-one-source-out scores and their controls come from the same features.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from prompt_ensemble.errors import BadWeights
+from prompt_ensemble.images import load_image
 from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, save_regressor
 from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
+from prompt_ensemble.regression.views import View
 from prompt_ensemble.training.class_names import class_slope
-from prompt_ensemble.training.inputs import Pictures
+from prompt_ensemble.training.kernel_head import KernelFit, as_kernel_module, fit_kernel_head
 from prompt_ensemble.training.open_prompts import damping_of
 from prompt_ensemble.training.pairs import Pairs
-from prompt_ensemble.training.recipe import Recipe
 from prompt_ensemble.training.ridge_head import (
     RidgeHead,
     as_module,
@@ -39,6 +40,8 @@ from prompt_ensemble.training.thinning import Thinning
 from prompt_ensemble.weights import WeightRoots
 
 PICTURES_PER_STEP = 32
+PLAIN_VIEW = View()
+SQUASHED = Preprocessing(224, 224, HALF, HALF)
 THREE_LITES = TowerSpec(
     "lite-features", "0+1+2", "efficientnet-lite0+efficientnet-lite1+efficientnet-lite2"
 )
@@ -49,9 +52,12 @@ class FeatureHeadRecipe:
     """Tower, shares of tiers, and how much a head may learn."""
 
     tower: TowerSpec = THREE_LITES
-    size: int = 224
+    preprocessing: Preprocessing = SQUASHED
+    head: Literal["linear", "kernel"] = "linear"
     penalty: float = 16.0
-    """In units of a feature's variance."""
+    """In units of a feature's variance, or of the kernel's."""
+    sharpness: float = 4.0
+    """Of the kernel: how fast a likeness fades with the angle."""
     source_share: float = 0.1
     """Variance of what a source's images have in common, over that of all features together."""
     class_pull: float = 0.19
@@ -63,11 +69,6 @@ class FeatureHeadRecipe:
     )
     thinning: Thinning = field(default_factory=Thinning)
 
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """As at inference."""
-        return Preprocessing(self.size, self.size, HALF, HALF)
-
 
 def features_of(
     pairs: Pairs,
@@ -76,16 +77,18 @@ def features_of(
     roots: WeightRoots,
     cache: Path,
     progress: Progress = silent,
+    view: View = PLAIN_VIEW,
 ) -> np.ndarray:
     """``(len(rows), D)`` float32 features of some pairs, from the cache if they are there."""
-    parts = [pairs.digest, rows.tolist(), asdict(recipe.tower), recipe.size]
+    parts = [pairs.digest, rows.tolist(), asdict(recipe.tower), asdict(recipe.preprocessing)]
+    parts += [] if view == PLAIN_VIEW else [asdict(view)]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     file = cache / f"features-{key}.npy"
     if file.exists():
         kept: np.ndarray = np.load(file)
         return kept
     images = [pairs.rows[row].image for row in rows]
-    found = computed_features(images, recipe, roots, progress)
+    found = computed_features(images, recipe, roots, progress, view)
     part = file.with_suffix(".part.npy")
     cache.mkdir(parents=True, exist_ok=True)
     np.save(part, found)
@@ -95,22 +98,28 @@ def features_of(
 
 @torch.inference_mode()
 def computed_features(
-    images: list[Path], recipe: FeatureHeadRecipe, roots: WeightRoots, progress: Progress
+    images: list[Path],
+    recipe: FeatureHeadRecipe,
+    roots: WeightRoots,
+    progress: Progress,
+    view: View = PLAIN_VIEW,
 ) -> np.ndarray:
-    """Features of image files, plain view."""
+    """Features of image files."""
     if not recipe.tower.backbones:
         raise BadWeights(f"tower {recipe.tower.name!r} names no published weights to start from")
     tower = build_tower(recipe.tower)
     load_backbones(tower, recipe.tower, roots)
     tower = tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pictures = Pictures(images, Recipe(size=recipe.size))
+    wanted = view.recipe(recipe.preprocessing)
     found = []
     with progress("computing features", len(images)) as advance:
         for start in range(0, len(images), PICTURES_PER_STEP):
-            rows = np.arange(start, min(start + PICTURES_PER_STEP, len(images)))
-            pixels = pictures.plain(rows).contiguous(memory_format=torch.channels_last)
+            some = images[start : start + PICTURES_PER_STEP]
+            pictures = torch.stack([wanted.prepare(load_image(image)) for image in some])
+            pixels = view.of(wanted.normalise(pictures))
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
             found.append(tower(pixels).numpy())
-            advance(len(rows))
+            advance(len(some))
     return np.concatenate(found)
 
 
@@ -139,19 +148,24 @@ def fitted(
     rows: np.ndarray,
     recipe: FeatureHeadRecipe,
     known: Knowledge,
-) -> RidgeHead:
+) -> RidgeHead | KernelFit:
     """The head for these rows of the pairs; ``features`` and ``targets`` are theirs."""
-    weights = row_weights(pairs, rows, recipe.shares)
-    offsets, pull, damping = None, None, None
+    weights, sources = row_weights(pairs, rows, recipe.shares), pairs.sources[rows].tolist()
+    start = starting_point(known.base, targets, weights)
+    damping = None
+    if recipe.damping and known.open_prompts is not None:
+        damping = damping_of(known.open_prompts, recipe.damping)
+    if recipe.head == "kernel":
+        return fit_kernel_head(
+            features, targets, weights, start, recipe.penalty, recipe.sharpness,
+            sources=sources, source_share=recipe.source_share, damping=damping,
+        )  # fmt: skip
+    offsets, pull = None, None
     if recipe.source_share:
-        variance = recipe.source_share * features.shape[1]
-        offsets = source_offsets(pairs.sources[rows].tolist(), variance)
+        offsets = source_offsets(sources, recipe.source_share * features.shape[1])
     if recipe.class_pull and known.classes is not None:
         tower = build_tower(recipe.tower)
         pull = class_slope(tower, features.shape[1], known.classes, recipe.class_pull)
-    if recipe.damping and known.open_prompts is not None:
-        damping = damping_of(known.open_prompts, recipe.damping)
-    start = starting_point(known.base, targets, weights)
     return fit_ridge_head(
         features, targets, weights, start, recipe.penalty,
         offsets=offsets, pull=pull, damping=damping,
@@ -159,14 +173,17 @@ def fitted(
 
 
 def save_head(
-    fitted_head: RidgeHead,
+    fitted_head: RidgeHead | KernelFit,
     recipe: FeatureHeadRecipe,
     roots: WeightRoots,
     training: Mapping[str, Any],
     out: Path,
 ) -> None:
     """Write the model; ``training`` goes into its description."""
-    head, spec = as_module(fitted_head)
+    if isinstance(fitted_head, KernelFit):
+        head, spec = as_kernel_module(fitted_head)
+    else:
+        head, spec = as_module(fitted_head)
     tower = build_tower(recipe.tower)
     load_backbones(tower, recipe.tower, roots)
     description = {"recipe": asdict(recipe), **training}

@@ -17,22 +17,25 @@ from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.files import write_atomically
 from prompt_ensemble.findings import Findings
 from prompt_ensemble.retrieval.predictor import PhraseOptions, PhrasePredictor
+from prompt_ensemble.training.embedded_recipes import CLIP, LITES
 from prompt_ensemble.training.feature_head import FeatureHeadRecipe
-from prompt_ensemble.training.feature_head_run import FROZEN_LITE0, Material, fit_of
+from prompt_ensemble.training.feature_head_run import Material, fit_of
 from prompt_ensemble.training.source_scores import judged_sources
 from prompt_ensemble.weights import WeightRoots
 
 PROMPTS = "prompts.csv"
-OPTIONS = PhraseOptions(vectors_from="lites")
+OPTIONS = PhraseOptions(vectors_from="clip")
 
 
-def left_out_members(material: Material, recipe: FeatureHeadRecipe) -> dict[str, Embeddings]:
+def left_out_members(
+    material: Material, recipes: Mapping[str, FeatureHeadRecipe]
+) -> dict[str, Embeddings]:
     """Members of the preset ``embedded``, each judged source by heads that never saw it."""
-    lites = left_out(material, recipe)
+    clip = left_out(material, recipes[CLIP])
     return {
-        "lites": lites,
-        "lite0": left_out(material, FROZEN_LITE0),
-        "phrases": near_phrases(lites, material.roots),
+        "clip": clip,
+        "lites": left_out(material, recipes[LITES]),
+        "phrases": near_phrases(clip, material.roots),
     }
 
 
@@ -64,7 +67,7 @@ def near_phrases(
 ) -> Embeddings:
     """The member ``phrases``, over these vectors."""
     member = PhrasePredictor("", options, roots)
-    seen = {"lites": Findings.seen(vectors.image_ids, vectors.vectors)}
+    seen = {options.vectors_from: Findings.seen(vectors.image_ids, vectors.vectors)}
     looker = member.open(choose_placement("cpu"), seen)
     return member.embed(looker.look((), vectors.image_ids), lambda texts: np.empty((0, 384)))
 

@@ -106,7 +106,7 @@ def starting_point(direction: np.ndarray, targets: np.ndarray, weights: np.ndarr
     return direction * float(np.average(targets @ direction, weights=weights))
 
 
-def as_module(head: RidgeHead) -> tuple[nn.Linear, HeadSpec]:
+def as_module(head: RidgeHead) -> tuple[nn.Module, HeadSpec]:
     """The same map as one linear layer."""
     layer = nn.Linear(*head.slope.shape)
     with torch.no_grad():

@@ -47,10 +47,14 @@ def note_in_manifest(manifest: Path, entry: Mapping[str, Any]) -> None:
     write_atomically(manifest, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
 
 
-def note_in_card(card: Path, scores: Mapping[str, Any], public: Mapping[str, float]) -> None:
-    """Write the tables between their markers, ``<!-- scores -->`` and ``<!-- public -->``."""
+def note_in_card(
+    card: Path, scores: Mapping[str, Mapping[str, Any]], public: Mapping[str, float]
+) -> None:
+    """Write the tables between their markers, ``<!-- scores NAME -->`` and ``<!-- public -->``."""
     text = card.read_text(encoding="utf-8")
-    text = between(text, "scores", f"{source_table(scores)}\n{margin_table(scores)}", card)
+    for name, table in scores.items():
+        tables = f"{source_table(table)}\n{margin_table(table)}"
+        text = between(text, f"scores {name}", tables, card)
     if public:
         text = between(text, "public", public_table(public), card)
     write_atomically(card, text)

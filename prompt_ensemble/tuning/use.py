@@ -35,6 +35,7 @@ def use_blend(config: RunConfig, path: Path) -> RunConfig:
         ),
         prior_weight=tuned.prior_weight,
         gate=asdict(tuned.gate) if tuned.gate else {},
+        otherwise="",  # these weights say nothing of another ensemble's members
         weights_from=f"{path}: {tuned.chosen}, held out {tuned.held_out}, validation "
         f"{tuned.validation.digest[:12]}",
     )

@@ -14,7 +14,8 @@ from training_samples import encode
 from prompt_ensemble.files import file_digest
 from prompt_ensemble.regression.saved import load_regressor
 from prompt_ensemble.training import embedded, source_scores
-from prompt_ensemble.training.embedded import NAME, main
+from prompt_ensemble.training.embedded import main
+from prompt_ensemble.training.embedded_recipes import CLIP, LITES
 from prompt_ensemble.weights import WeightRoots, embedded_folder
 
 
@@ -44,7 +45,8 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     (tmp_path / "prompts.txt").write_text("\n".join(f"a {thing} at night" for thing in THINGS))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "manifest.json").write_text('{"models": []}')
-    (tmp_path / "weights" / "MODEL_CARD.md").write_text("<!-- scores -->\n<!-- /scores -->\n")
+    markers = (f"<!-- scores {name} -->\n<!-- /scores {name} -->\n" for name in (CLIP, LITES))
+    (tmp_path / "weights" / "MODEL_CARD.md").write_text("".join(markers))
     return [
         "--data", str(tmp_path / "pairs.jsonl"), "--open-prompts", str(tmp_path / "prompts.txt"),
         "--out", str(tmp_path / "run"),
@@ -63,9 +65,10 @@ def test_the_card_that_is_shipped_says_what_evaluation_prints(
     assert printed.exit_code == 0, printed.output
     card = (weights / "MODEL_CARD.md").read_text()
     rows = [line for line in printed.output.splitlines() if line.startswith("|")]
-    assert len(rows) > 8 and all(row in card for row in rows)
-    (entry,) = json.loads((weights / "manifest.json").read_text())["models"]
-    assert entry["revision"] == "9.9"
-    _, model = load_regressor(weights / NAME, WeightRoots.usual())
-    assert model.training["trained_on"] == 12
+    assert len(rows) > 16 and all(row in card for row in rows)
+    entries = json.loads((weights / "manifest.json").read_text())["models"]
+    assert {entry["name"]: entry["revision"] for entry in entries} == {CLIP: "9.9", LITES: "9.9"}
+    for name in (CLIP, LITES):
+        _, model = load_regressor(weights / name, WeightRoots.usual())
+        assert model.training["trained_on"] == 12
     assert file_digest(embedded_folder() / "manifest.json") == before

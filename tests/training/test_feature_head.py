@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from training_samples import encode, write_pairs
 
 from prompt_ensemble.embeddings import unit_rows
 from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.regression.saved import load_regressor
 from prompt_ensemble.regression.towers import TowerSpec
 from prompt_ensemble.training.feature_head import FeatureHeadRecipe, fitted
@@ -21,19 +23,24 @@ from prompt_ensemble.training.feature_head_run import gather, judge_head, run_fe
 from prompt_ensemble.training.inputs import Pictures
 from prompt_ensemble.training.open_prompts import damping_of
 from prompt_ensemble.training.recipe import Recipe
+from prompt_ensemble.training.ridge_head import RidgeHead
 from prompt_ensemble.training.thinning import Thinning, thinned
 from prompt_ensemble.weights import WeightRoots
 
 ROOTS = WeightRoots.usual()
+SMALL = Preprocessing(64, 64, HALF, HALF)
 RECIPE = FeatureHeadRecipe(
-    TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"), size=64, penalty=0.1
+    TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"), SMALL, penalty=0.1
 )
 
 
-def test_the_saved_head_knows_the_pictures_it_learnt_from(tmp_path: Path) -> None:
-    pairs = write_pairs(tmp_path / "data")
-    material = gather(pairs, RECIPE, tmp_path / "run", encode=encode, roots=ROOTS)
-    record = run_feature_head(material, RECIPE, tmp_path / "run", judge=False)
+@pytest.mark.parametrize("head", ["linear", "kernel"])
+def test_the_saved_head_knows_the_pictures_it_learnt_from(
+    tmp_path: Path, head: Literal["linear", "kernel"]
+) -> None:
+    pairs, recipe = write_pairs(tmp_path / "data"), replace(RECIPE, head=head)
+    material = gather(pairs, recipe, tmp_path / "run", encode=encode, roots=ROOTS)
+    record = run_feature_head(material, recipe, tmp_path / "run", judge=False)
     model, _ = load_regressor(Path(str(record["regressor"])), ROOTS)
     pixels = Pictures([pair.image for pair in pairs.rows], Recipe(size=64)).plain(np.arange(8))
     with torch.inference_mode():
@@ -78,7 +85,9 @@ def test_class_names_pull_and_open_prompts_damp(tmp_path: Path) -> None:
     assert known.classes is not None and known.open_prompts is not None
 
     def slope(recipe: FeatureHeadRecipe) -> np.ndarray:
-        return fitted(features, material.targets, pairs, material.rows, recipe, known).slope
+        head = fitted(features, material.targets, pairs, material.rows, recipe, known)
+        assert isinstance(head, RidgeHead)
+        return head.slope
 
     pulled = known.classes * recipe.class_pull
     bare = slope(replace(recipe, damping=0))

@@ -11,6 +11,7 @@ import pytest
 from training_samples import encode, write_pairs
 
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.regression.towers import TowerSpec
 from prompt_ensemble.retrieval.predictor import PhraseOptions
 from prompt_ensemble.sentence_encoder import SentenceEncoder
@@ -22,8 +23,8 @@ from prompt_ensemble.weights import WeightRoots
 
 ROOTS = WeightRoots.usual()
 RECIPE = FeatureHeadRecipe(
-    TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"), size=64, penalty=0.1,
-    class_pull=0.0, damping=0.0,
+    TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"),
+    Preprocessing(64, 64, HALF, HALF), penalty=0.1, class_pull=0.0, damping=0.0,
 )  # fmt: skip
 
 

@@ -71,25 +71,25 @@ def test_an_entry_keeps_its_place(weights: Path) -> None:
 def test_tables_go_between_their_markers_and_nowhere_else(tmp_path: Path) -> None:
     card = tmp_path / "card.md"
     card.write_text(
-        "before\n<!-- scores -->\nold\n<!-- /scores -->\nbetween\n"
+        "before\n<!-- scores mine -->\nold\n<!-- /scores mine -->\nbetween\n"
         "<!-- public -->\n<!-- /public -->\nafter\n"
     )
     for _ in range(2):
-        note_in_card(card, SCORES, {"this model": 0.4})
+        note_in_card(card, {"mine": SCORES}, {"this model": 0.4})
     text = card.read_text()
     assert "old" not in text
     assert text.count("**0.5000**") == 2
     assert "| this model | 0.4000 |" in text
-    assert text.startswith("before\n<!-- scores -->\n| source")
+    assert text.startswith("before\n<!-- scores mine -->\n| source")
     assert text.endswith("| 0.4000 |\n<!-- /public -->\nafter\n")
-    assert "<!-- /scores -->\nbetween\n<!-- public -->" in text
+    assert "<!-- /scores mine -->\nbetween\n<!-- public -->" in text
 
 
 def test_a_card_without_markers_is_an_error_and_stays(tmp_path: Path) -> None:
     card = tmp_path / "card.md"
     card.write_text("nothing")
-    with pytest.raises(BadConfig, match="no single part from '<!-- scores -->'"):
-        note_in_card(card, SCORES, {})
+    with pytest.raises(BadConfig, match="no single part from '<!-- scores mine -->'"):
+        note_in_card(card, {"mine": SCORES}, {})
     assert card.read_text() == "nothing"
 
 
