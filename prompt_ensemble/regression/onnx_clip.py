@@ -1,8 +1,8 @@
 """CLIP's looking half out of an ONNX file, its matrices whole or in eight bits.
 
 Exports keep the names of embeddings, norms and biases. Matrices lose theirs, but the step that
-multiplies by one is named after its layer. Nothing of the file's graph is run: its numbers go into
-the network of transformers, so a run in eight bits becomes one in full precision.
+multiplies by one is named after its layer. So the numbers go into the network of transformers, to
+learn and to run on a GPU; on a CPU a file in eight bits is run as it is.
 """
 
 from __future__ import annotations
@@ -20,28 +20,44 @@ from prompt_ensemble.captioners.hugging_face import quiet
 from prompt_ensemble.checkpoints import load_strictly
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
+from prompt_ensemble.regression.eight_bits import EightBits, multiplies_exactly
 from prompt_ensemble.regression.family import Config, Family
 from prompt_ensemble.regression.transformers_vision import KINDS, TransformersVision
 
+EIGHT_BITS = "MatMulInteger"
 KIND = KINDS["clip_vision_model"]
 PREFIXES = ("vision_model.", "visual_projection.")
-PRODUCTS = ("MatMul", "MatMulInteger")
+PRODUCTS = ("MatMul", EIGHT_BITS)
 HEAD_WIDTH = 64
 """Numbers of an attention head in every CLIP of OpenAI's; no tensor tells it."""
+
+
+class OnnxClip(TransformersVision):
+    """The network, and the file that its numbers came from."""
+
+    file: Path | None = None
+
+    def frozen_on(self, device: torch.device) -> nn.Module:
+        """The fastest way to look on this device, for whoever changes no number."""
+        if self.file is None or device.type != "cpu" or not multiplies_exactly():
+            return self
+        steps = read_graph(self.file).node
+        in_eight_bits = any(step.op_type == EIGHT_BITS for step in steps)
+        return EightBits(self.file, self.size, whole=self) if in_eight_bits else self
 
 
 def build(name: str, config: Config) -> nn.Module:
     """The network that ``config`` (of ``describe``) tells of."""
     with quiet():
-        return TransformersVision(KIND.make(dict(config)), KIND)
+        return OnnxClip(KIND.make(dict(config)), KIND)
 
 
 def load(tower: nn.Module, paths: Sequence[Path]) -> None:
     """The numbers of an ONNX file; every tensor of the network must be there."""
-    assert isinstance(tower, TransformersVision)
+    assert isinstance(tower, OnnxClip)
     for path in paths:
-        file = onnx_file(path)
-        load_strictly(tower.eyes, read_tensors(file), file)
+        tower.file = onnx_file(path)
+        load_strictly(tower.eyes, read_tensors(tower.file), tower.file)
 
 
 def describe(name: str, paths: Sequence[Path]) -> tuple[Config, Preprocessing]:
@@ -94,18 +110,25 @@ def found(state: Mapping[str, torch.Tensor], name: str, file: Path) -> torch.Ten
 
 def read_tensors(file: Path) -> dict[str, torch.Tensor]:
     """All tensors of the tower under transformers' names, in float32."""
+    from onnx.numpy_helper import to_array
+
+    graph = read_graph(file)
+    stored = {one.name: to_array(one) for one in graph.initializer}
+    named = {name: rows for name, rows in stored.items() if name.startswith(PREFIXES)}
+    whole = named | dict(matrices(graph, stored))
+    return {name: torch.from_numpy(np.array(rows, np.float32)) for name, rows in whole.items()}
+
+
+def read_graph(file: Path) -> Any:
+    """Steps and stored numbers of an ONNX file; nothing of it is run."""
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        graph = onnx.load(file, load_external_data=False).graph
-        stored = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
-    except (OSError, DecodeError, ValueError, TypeError) as error:
+        return onnx.load(file, load_external_data=False).graph
+    except (OSError, DecodeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadWeights(f"{file} is damaged or not ONNX ({reason}); copy it again") from error
-    named = {name: rows for name, rows in stored.items() if name.startswith(PREFIXES)}
-    whole = named | dict(matrices(graph, stored))
-    return {name: torch.from_numpy(np.array(rows, np.float32)) for name, rows in whole.items()}
 
 
 def matrices(graph: Any, stored: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:

@@ -21,9 +21,10 @@ from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.images import load_image
 from prompt_ensemble.preprocessing import HALF, Preprocessing
 from prompt_ensemble.progress import Progress, silent
+from prompt_ensemble.regression.eight_bits import multiplies_exactly
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, save_regressor
-from prompt_ensemble.regression.towers import TowerSpec, build_tower, load_backbones
+from prompt_ensemble.regression.towers import TowerSpec, build_tower, frozen, load_backbones
 from prompt_ensemble.regression.views import View
 from prompt_ensemble.training.class_names import class_slope
 from prompt_ensemble.training.kernel_head import KernelFit, as_kernel_module, fit_kernel_head
@@ -81,7 +82,7 @@ def features_of(
 ) -> np.ndarray:
     """``(len(rows), D)`` float32 features of some pairs, from the cache if they are there."""
     parts = [pairs.digest, rows.tolist(), asdict(recipe.tower), asdict(recipe.preprocessing)]
-    parts += [] if view == PLAIN_VIEW else [asdict(view)]
+    parts += [asdict(view), multiplies_exactly()]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     file = cache / f"features-{key}.npy"
     if file.exists():
@@ -109,6 +110,7 @@ def computed_features(
         raise BadWeights(f"tower {recipe.tower.name!r} names no published weights to start from")
     tower = build_tower(recipe.tower)
     load_backbones(tower, recipe.tower, roots)
+    tower = frozen(tower.eval(), torch.device("cpu"))
     tower = tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     wanted = view.recipe(recipe.preprocessing)
     found = []

@@ -74,6 +74,8 @@ def near_phrases(
 
 def write_left_out(members: Mapping[str, Embeddings], material: Material, out: Path) -> list[Path]:
     """Files that ``tune`` reads: embeddings of each member, and the true prompts."""
+    for stale in out.glob("*.safetensors"):
+        stale.unlink()
     for name, embeddings in members.items():
         embeddings.save(out / f"{name}.safetensors")
     prompts = dict(

@@ -12,7 +12,9 @@ from prompt_ensemble.embeddings import Embeddings, unit_rows
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.images import find_images, load_image
 from prompt_ensemble.predictors import Encode
+from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import load_regressor
+from prompt_ensemble.regression.towers import frozen
 from prompt_ensemble.submission import read_submission
 from prompt_ensemble.truth import load_prompts
 from prompt_ensemble.weights import WeightRoots
@@ -51,6 +53,7 @@ def regressor_answers(
     for name in models:
         model, card = load_regressor(roots.find(name).path, roots)
         pictures = [card.preprocessing.prepare(load_image(files[image_id])) for image_id in ids]
+        model = Regressor(frozen(model.tower, torch.device("cpu")), model.head)
         with torch.inference_mode():
             rows = model(card.preprocessing.normalise(torch.stack(pictures))).numpy()
         yield name, rows
