@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from prompt_ensemble.errors import BadWeights
+
 OUTPUT = "image_embeds"
 EXACT = ("avx512_vnni", "avx_vnni")
 """Instructions that add up products of eight bits without clipping; older ones clip."""
@@ -46,7 +48,14 @@ class EightBits(nn.Module):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # cores share pictures, not the parts of one
         providers = ["CPUExecutionProvider"]
-        return onnxruntime.InferenceSession(self.file, options, providers=providers)
+        try:
+            return onnxruntime.InferenceSession(self.file, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's own kinds have nothing else in common
+            reason = " ".join(str(error).split())[:200]
+            raise BadWeights(
+                f"{self.file} cannot be run by ONNX Runtime ({reason}); "
+                "copy it again, or set eight_bits = false"
+            ) from error
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """One row an image."""

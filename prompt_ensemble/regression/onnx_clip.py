@@ -20,7 +20,7 @@ from prompt_ensemble.captioners.hugging_face import quiet
 from prompt_ensemble.checkpoints import load_strictly
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
-from prompt_ensemble.regression.eight_bits import EightBits, multiplies_exactly
+from prompt_ensemble.regression.eight_bits import OUTPUT, EightBits, multiplies_exactly
 from prompt_ensemble.regression.family import Config, Family
 from prompt_ensemble.regression.transformers_vision import KINDS, TransformersVision
 
@@ -41,9 +41,10 @@ class OnnxClip(TransformersVision):
         """The fastest way to look on this device, for whoever changes no number."""
         if self.file is None or device.type != "cpu" or not multiplies_exactly():
             return self
-        steps = read_graph(self.file).node
-        in_eight_bits = any(step.op_type == EIGHT_BITS for step in steps)
-        return EightBits(self.file, self.size, whole=self) if in_eight_bits else self
+        graph = read_graph(self.file)
+        in_eight_bits = any(step.op_type == EIGHT_BITS for step in graph.node)
+        runs = in_eight_bits and any(one.name == OUTPUT for one in graph.output)
+        return EightBits(self.file, self.size, whole=self) if runs else self
 
 
 def build(name: str, config: Config) -> nn.Module:

@@ -13,7 +13,7 @@ from torch import nn
 
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import CLIP_MEAN
-from prompt_ensemble.regression import onnx_clip
+from prompt_ensemble.regression import eight_bits, onnx_clip
 from prompt_ensemble.regression.eight_bits import EightBits
 from prompt_ensemble.regression.towers import build_tower, describe_tower, frozen, load_backbones
 from prompt_ensemble.weights import WeightRoots
@@ -60,7 +60,8 @@ def test_eight_bits_come_close_read_or_run(tmp_path: Path, processor: None) -> N
         whole = tiny_clip()(PIXELS).image_embeds
     quick = frozen(tower, CPU)
     assert isinstance(quick, EightBits)
-    for one in (tower, quick):
+    exact = [quick] if eight_bits.multiplies_exactly() else []
+    for one in (tower, *exact):
         likeness = torch.nn.functional.cosine_similarity(whole, features(one))
         assert likeness.min() > 0.999
         assert not torch.allclose(whole, features(one), atol=1e-5)
@@ -90,6 +91,18 @@ def test_a_processor_that_clips_sums_gets_full_precision(
     save_in_eight_bits(tiny_clip(), tmp_path / "vision.onnx")
     tower = tower_of(tmp_path)
     assert frozen(tower, CPU) is tower
+
+
+def test_a_graph_that_does_not_run_is_one_line(tmp_path: Path, processor: None) -> None:
+    save_in_eight_bits(tiny_clip(), tmp_path / "vision.onnx")
+    quick = frozen(tower_of(tmp_path), CPU)
+    model = onnx.load(tmp_path / "vision.onnx")
+    model.graph.node[0].op_type = "Nonsense"
+    onnx.save(model, tmp_path / "vision.onnx")
+    with pytest.raises(
+        BadWeights, match=r"cannot be run by ONNX Runtime .* set eight_bits = false"
+    ):
+        features(quick)
 
 
 def test_what_a_file_lacks_is_named(tmp_path: Path) -> None:
