@@ -42,7 +42,7 @@ def search_exactly(
             found = top_phrases(where, keys.to(device).float(), count)
             best = merge(best, (found[0], found[1] + (first + start)), count)
     assert best is not None  # a bank has a shard, and a shard a row
-    return Neighbours(best[0].cpu().numpy(), best[1].cpu().numpy())
+    return Neighbours(best[0].float().cpu().numpy(), best[1].cpu().numpy())
 
 
 def merge(

@@ -11,11 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import torch
 
 from prompt_ensemble.embeddings import unit_rows
 from prompt_ensemble.errors import BadConfig, BadWeights, MissingDependency
 from prompt_ensemble.retrieval.exact_search import Neighbours, check_width
 from prompt_ensemble.retrieval.neighbour_bank import NeighbourBank
+from prompt_ensemble.retrieval.rank import exact_products
 
 KINDS = ("ivfpq", "hnsw")
 CELLS_PER_ROOT = 2
@@ -111,12 +113,15 @@ class FaissSearch:
 
     def rescored(self, queries: np.ndarray, numbers: np.ndarray) -> Neighbours:
         """Candidates in the order of their true cosines; places not filled come last."""
-        keys = self.bank.keys(np.maximum(numbers, 0))
-        cosines = np.einsum("qd,qkd->qk", queries, keys)
+        numbers = np.sort(numbers, axis=1)  # of equal cosines the first in the bank wins
+        keys = torch.from_numpy(self.bank.keys(np.maximum(numbers, 0)))
+        products = exact_products(torch.from_numpy(queries)[:, None], keys)
+        cosines: np.ndarray = products.numpy()
         cosines[numbers < 0] = -1.0
         order = np.argsort(-cosines, axis=1, kind="stable")
         sorted_numbers = np.take_along_axis(numbers, order, axis=1)
-        return Neighbours(np.take_along_axis(cosines, order, axis=1), np.maximum(sorted_numbers, 0))
+        sorted_cosines = np.take_along_axis(cosines, order, axis=1).astype(np.float32)
+        return Neighbours(sorted_cosines, np.maximum(sorted_numbers, 0))
 
 
 def read_index(bank: NeighbourBank, kind: str) -> Any:

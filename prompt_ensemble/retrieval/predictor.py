@@ -149,5 +149,6 @@ class PhraseLooker:
         distances = (1 - cosines).clamp_min(1e-6)
         shares = (distances / distances[:, :1]) ** -self.options.power
         shares = shares / shares.sum(dim=1, keepdim=True)
-        mean: np.ndarray = (shares[:, :, None] * self.everything[numbers]).sum(dim=1).cpu().numpy()
-        return mean
+        mean = (shares[:, :, None] * self.everything[numbers]).sum(dim=1)
+        rows: np.ndarray = mean.float().cpu().numpy()
+        return rows

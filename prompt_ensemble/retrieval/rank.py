@@ -1,4 +1,9 @@
-"""Ranking: one matrix product and top-k for a batch of images and a whole bank."""
+"""Ranking: a fast product chooses candidates, exact cosines put them in order.
+
+A matrix library adds in another order for other shapes and on other processors, so equal rows may
+get cosines that differ in their last bits. What decides is therefore computed once more, for the
+few candidates, in a way that gives the same number everywhere.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +11,65 @@ import torch
 
 MEMORY_BUDGET = 256 * 2**20
 """Bytes of similarities held at once; more images or phrases are done in parts."""
+GRID = 2.0**50
+"""Steps in a cosine of one; products are rounded to these and added as integers."""
+SLACK = 1e-5
+"""How far adding in float32 may put a cosine of rows of length one off."""
 
 
 def top_phrases(
     images: torch.Tensor, phrases: torch.Tensor, count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and numbers of the ``count`` best phrases of each image, ``(N, count)`` both.
+    """Cosines, in float64, and numbers of the ``count`` best phrases of each image.
 
     Rows on both sides have length one. Of equal cosines the phrase that stands first wins.
     """
     count = min(count, len(phrases))
     rows = max(1, MEMORY_BUDGET // (4 * len(phrases)))
     ready = images.to(phrases.dtype)
-    parts = [best_of((part @ phrases.T).float(), count) for part in ready.split(rows)]
+    parts = [_best_phrases(part, phrases, count) for part in ready.split(rows)]
     cosines, numbers = zip(*parts, strict=True)
     return torch.cat(cosines), torch.cat(numbers)
 
 
+def _best_phrases(
+    images: torch.Tensor, phrases: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What ``top_phrases`` promises, for images whose similarities fit in memory."""
+    numbers = candidates(images @ phrases.T, count)
+    cosines = exact_cosines(images, phrases, numbers)
+    cosines, places = best_of(cosines, count)
+    return cosines, numbers.gather(1, places)
+
+
+def candidates(similarities: torch.Tensor, count: int) -> torch.Tensor:
+    """Numbers, ascending, of all that may be among the ``count`` best once cosines are exact."""
+    border = similarities.topk(count).values[:, -1:].float()
+    slack = SLACK + 2 * torch.finfo(similarities.dtype).eps * border.abs()
+    possible = int((similarities.float() >= border - slack).sum(dim=1).max())
+    return similarities.topk(max(count, possible)).indices.sort(dim=1).values
+
+
+def exact_cosines(
+    images: torch.Tensor, phrases: torch.Tensor, numbers: torch.Tensor
+) -> torch.Tensor:
+    """Cosines ``(N, k)`` of each image with the phrases of its numbers."""
+    rows = max(1, MEMORY_BUDGET // (16 * numbers.shape[1] * phrases.shape[1]))
+    pairs = zip(images.split(rows), numbers.split(rows), strict=True)
+    return torch.cat([exact_products(image[:, None], phrases[chosen]) for image, chosen in pairs])
+
+
+def exact_products(these: torch.Tensor, those: torch.Tensor) -> torch.Tensor:
+    """Inner products along the last dimension, in float64, that are alike on every machine.
+
+    A product of two float32 is exact in float64. Rounded to a fixed grid it is an integer, and
+    integers give the same sum in whatever order they are added.
+    """
+    steps = (these.double() * those.double() * GRID).round().long()
+    return steps.sum(dim=-1).double() / GRID
+
+
 def best_of(similarities: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Top-k with ties in list order, which ``topk`` does not promise."""
-    cosines, numbers = similarities.topk(count)
-    threshold = cosines[:, -1:]
-    if (similarities >= threshold).sum() > cosines.numel():  # a tie across the border
-        cosines, numbers = similarities.sort(dim=1, descending=True, stable=True)
-        return cosines[:, :count], numbers[:, :count]
-    order = numbers.argsort(dim=1)
-    cosines, numbers = cosines.gather(1, order), numbers.gather(1, order)
-    order = cosines.argsort(dim=1, descending=True, stable=True)
-    return cosines.gather(1, order), numbers.gather(1, order)
+    """The best of exact similarities and their places; of equal ones the first wins."""
+    ordered, places = similarities.sort(dim=1, descending=True, stable=True)
+    return ordered[:, :count], places[:, :count]
