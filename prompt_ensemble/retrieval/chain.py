@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
+from prompt_ensemble.retrieval.rank import exact_products
 from prompt_ensemble.retrieval.towers import Tower
+
+ROUNDING = 1e-6
+"""Cosines this near are equal: a text's row moves by so much with the batch it is read in."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def chain(
 
 
 def nearest(image: torch.Tensor, texts: Sequence[str], tower: Tower) -> Scored:
-    """The first of the texts that are nearest to the image."""
-    cosines = tower.read(texts) @ image
-    number = int((cosines == cosines.max()).nonzero()[0])
+    """The first of the texts that are nearest to the image, but for rounding."""
+    cosines = exact_products(tower.read(texts), image)
+    number = int((cosines >= cosines.max() - ROUNDING).nonzero()[0])
     return Scored(texts[number], float(cosines[number]))

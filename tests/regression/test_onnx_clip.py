@@ -71,7 +71,7 @@ def test_in_eight_bits_a_row_does_not_depend_on_its_batch(tmp_path: Path, proces
     save_in_eight_bits(tiny_clip(), tmp_path / "vision.onnx")
     quick = frozen(tower_of(tmp_path), CPU)
     louder = torch.cat([PIXELS[:1], PIXELS[1:] * 9])
-    assert torch.equal(features(quick)[0], features(quick, louder)[0])
+    assert torch.allclose(features(quick)[0], features(quick, louder)[0], atol=1e-5)
 
 
 def test_other_sizes_and_devices_are_looked_at_in_full_precision(
