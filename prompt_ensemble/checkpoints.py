@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     import torch
 
 
+LARGEST_WEIGHT = 1e6
+"""No trained network has weights as large; a flipped bit in an exponent makes larger ones."""
+MASKS = ("attn_mask", "bias_mask")
+"""Buffers that hold minus infinity on purpose."""
+
+
 def read_json(path: Path) -> dict[str, object]:
     """A JSON object from a weight folder, or one line saying what is wrong with it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadWeights(f"{path} is missing; copy the whole model folder") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BadWeights(f"{path} is not readable JSON ({error}); copy the file again") from error
     if not isinstance(content, dict):
         raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
@@ -35,7 +41,7 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
 
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return finite(load_file(path), path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise MissingWeights(f"{path} is not there; copy the whole model folder") from error
@@ -49,6 +55,24 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         raise BadWeights(f"{path} is damaged or no checkpoint ({reason}); copy it again") from error
     if not isinstance(state, dict):
         raise BadWeights(f"{path} holds a {type(state).__name__}; expected a state dict of tensors")
+    return finite(state, path)
+
+
+def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """The tensors, unless one holds what no trained network does."""
+    import torch
+
+    for name, tensor in state.items():
+        if isinstance(tensor, dict):  # a training run's checkpoint: state dicts by their names
+            finite(tensor, path)
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            continue
+        largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+        if not largest <= LARGEST_WEIGHT and not name.endswith(MASKS):
+            raise BadWeights(
+                f"{path} is damaged: {name} holds {largest:g}; expected finite numbers of at most "
+                f"{LARGEST_WEIGHT:g}; copy the file again"
+            )
     return state
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import traceback
 from importlib import import_module
 
 import click
@@ -11,6 +13,8 @@ import click
 from prompt_ensemble import __version__
 from prompt_ensemble.errors import PromptEnsembleError, nearest_name
 
+FAULT = 70
+"""Exit code of an error that nobody foresaw; sysexits.h calls it an internal software error."""
 COMMANDS = {
     "predict": "Look at images and write a checked submission.csv.",
     "plan": "Say what a run would take, from a short probe.",
@@ -57,7 +61,10 @@ def group() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 is success, 1 an error in one line, 2 wrong usage, 130 Ctrl-C."""
+    """Run the command line.
+
+    0 is success, 1 an error in one line, 2 wrong usage, 70 a fault of ours, 130 Ctrl-C.
+    """
     # No model may reach for a hub: weights are local files, and a typo must not become a download.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -72,7 +79,27 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; the same command continues where it was", err=True)
         return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the last net: a fault of ours, still one line for the user
+        click.echo(f"error: {report_fault(error)}", err=True)
+        return FAULT
     return result if isinstance(result, int) else 0
+
+
+def report_fault(error: Exception) -> str:
+    """One line about an error nobody foresaw; it names the file that keeps the traceback."""
+    said = " ".join(str(error).split())[:200]
+    line = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="prompt-ensemble-", suffix=".log", delete=False, errors="backslashreplace"
+        ) as file:
+            file.write(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+    except OSError:
+        return f"{line}; this is a fault of prompt-ensemble, please report it"
+    return f"{line}; this is a fault of prompt-ensemble, please report it with {file.name}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prompt_ensemble.errors import BadConfig, DuplicateImageId, UnreadableImage
 
+FORMATS = (
+    "PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA",
+    "ICO", "ICNS", "PCX", "SGI", "DDS", "QOI", "SPIDER", "MSP", "XBM", "IM", "PSD",
+)  # fmt: skip
+"""Pillow's decoders that are used; whatever a file is called, no other is tried. EPS is not among
+them, since Pillow hands it to Ghostscript, a program that runs what the file says."""
 MAX_PIXELS = 89_478_485
 """Pillow's own warning threshold (a quarter GiB of RGB); anything larger is refused unread."""
 MAX_BYTES = 512 * 2**20
@@ -85,10 +91,17 @@ def is_image_name(name: str) -> bool:
 
 
 @cache
+def readable_formats() -> tuple[str, ...]:
+    """Those of the formats that this build of Pillow has a decoder for."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+@cache
 def readable_suffixes() -> frozenset[str]:
-    """Suffixes of raster formats with a decoder; no documents, which Pillow only writes."""
-    decodable = {s for s, name in Image.registered_extensions().items() if name in Image.OPEN}
-    return frozenset(decodable - {".pdf", ".ps", ".eps", ".mpg", ".mpeg", ".hdf", ".h5"})
+    """Suffixes of the formats that are read."""
+    formats = readable_formats()
+    return frozenset(s for s, name in Image.registered_extensions().items() if name in formats)
 
 
 def load_image(path: Path) -> Image.Image:
@@ -112,7 +125,7 @@ def decode_image(content: bytes, path: Path) -> Image.Image:
     if not content:
         raise UnreadableImage(f"{path}: the file is empty")
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             return to_rgb(upright(image))
@@ -121,7 +134,9 @@ def decode_image(content: bytes, path: Path) -> Image.Image:
             f"{path}: more than the {MAX_PIXELS} pixels allowed (a decompression bomb?)"
         ) from error
     except UnidentifiedImageError as error:
-        raise UnreadableImage(f"{path}: not an image of a format Pillow reads") from error
+        raise UnreadableImage(
+            f"{path}: not an image of a format read here ({', '.join(FORMATS[:8])} …)"
+        ) from error
     except DECODER_FAULTS as error:
         reason = " ".join(str(error).split())
         raise UnreadableImage(f"{path}: damaged ({type(error).__name__}: {reason})") from error

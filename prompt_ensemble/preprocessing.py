@@ -13,12 +13,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from prompt_ensemble.errors import BadConfig
+
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+LONGEST_SIDE = 4096
+"""No tower sees more; a larger number in a model's files is damage, and would fill the memory."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
@@ -37,6 +41,20 @@ class Preprocessing:
     interpolation: str = "bicubic"
     resize_shortest: int | None = None
     """Length of the shorter side before the centre crop; None squashes to height × width."""
+
+    def __post_init__(self) -> None:
+        """A recipe out of a model's files that no picture could follow is refused."""
+        sides = (self.height, self.width, self.resize_shortest or self.height)
+        if not all(0 < side <= LONGEST_SIDE for side in sides):
+            raise BadConfig(f"pictures of {sides} pixels; expected 1 to {LONGEST_SIDE} a side")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(std > 0 for std in self.std):
+            raise BadConfig(
+                f"mean {self.mean} and std {self.std}; expected one number per colour, std above 0"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise BadConfig(
+                f"interpolation {self.interpolation!r}; known: {', '.join(INTERPOLATIONS)}"
+            )
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """An RGB picture as ``(3, height, width)`` uint8; safe to call from any thread."""

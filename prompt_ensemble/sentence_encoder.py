@@ -11,6 +11,7 @@ import numpy as np
 
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, unit_rows
 from prompt_ensemble.errors import BadWeights
+from prompt_ensemble.model_folders import check_configs
 from prompt_ensemble.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ class SentenceEncoder:
 
         logging.disable_progress_bar()  # a bar for reading one small file is noise
         device = str(self.placement.device) if self.placement else "cpu"
+        check_configs(self.folder)
         try:
-            model = SentenceTransformer(str(self.folder), device=device, local_files_only=True)
+            model = SentenceTransformer(
+                str(self.folder), device=device, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise BadWeights(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,14 @@ def test_doctor_says_what_runs(capsys):
     assert main(["doctor", "--device", "cpu", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["presets"]["embedded-lites"].values()) == {"ready"}
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_a_log(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("prompt_ensemble.cli.group.main", lambda **_: 1 / 0)
+    assert main(["doctor"]) == 70
+    (line,) = capsys.readouterr().err.splitlines()
+    (log,) = tmp_path.glob("*.log")
+    assert str(log) in line
+    assert "ZeroDivisionError" in line
+    assert "Traceback" in log.read_text()

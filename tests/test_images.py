@@ -133,3 +133,14 @@ def test_a_bomb_is_refused_by_its_size(tmp_path):
 def test_a_file_that_may_not_be_read_is_reported(tmp_path):
     with pytest.raises(UnreadableImage, match=r"a\.png: cannot be read"):
         load_image(tmp_path / "a.png")
+
+
+def test_a_page_for_a_printer_is_no_image_whatever_it_is_called(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("it ran"))
+    page = tmp_path / "page.png"
+    Image.new("RGB", (8, 8), "red").save(page, "EPS")
+    with pytest.raises(UnreadableImage, match="not an image of a format read here"):
+        load_image(page)
+    page.rename(tmp_path / "page.eps")
+    with pytest.raises(BadConfig, match="no images"):
+        find_images([tmp_path])

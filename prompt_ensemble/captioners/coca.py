@@ -12,6 +12,7 @@ from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.predictor import CaptionOptions, CaptionPredictor
 from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.errors import BadConfig, BadWeights, nearest_name
+from prompt_ensemble.model_folders import without_downloads
 
 if TYPE_CHECKING:
     import torch
@@ -132,7 +133,7 @@ def build(config: Mapping[str, Any], state: dict[str, torch.Tensor], path: Path)
     from open_clip import CoCa
 
     parts = ("embed_dim", "multimodal_cfg", "text_cfg", "vision_cfg", "quick_gelu")
-    model = CoCa(**{part: config[part] for part in parts if part in config})
+    model = CoCa(**without_downloads({part: config[part] for part in parts if part in config}))
     if "logit_scale" in state:  # a number or a list of one
         state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
     load_strictly(model, state, path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from prompt_ensemble.checkpoints import read_json
-from prompt_ensemble.errors import BadWeights
+from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.weights import model_type
 
@@ -54,6 +54,7 @@ def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32"
             model, notes = model_class.from_pretrained(
                 folder,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
                 dtype=dtype,
@@ -98,7 +99,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         with quiet():
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True
+                folder, local_files_only=True, trust_remote_code=False
             )
     except COMPLAINTS as error:
         raise unreadable(folder, error) from error
@@ -140,7 +141,7 @@ def read_recipe(recipe: dict[str, Any], path: Path) -> Preprocessing:
             interpolation=RESAMPLING[recipe.get("resample", 2 if kind.startswith("ViT") else 3)],
             resize_shortest=shortest,
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, BadConfig) as error:
         raise BadWeights(
             f"{path} is no image recipe known here ({error!r}); expected size, image_mean, "
             "image_std and resample as transformers writes them"

@@ -15,6 +15,7 @@ from prompt_ensemble.captioners.generation import Generation, GenerationOptions
 from prompt_ensemble.captioners.wording import Wording, word
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.findings import Findings, Line
+from prompt_ensemble.model_folders import opening
 from prompt_ensemble.predictors import Encode, Looker, Predictor
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class CaptionPredictor(Predictor):
 
     def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:
         """The loaded captioner as the inference loop wants it."""
-        return CaptionLooker(self.load(placement))
+        with opening(self.path):
+            return CaptionLooker(self.load(placement))
 
     def embed(self, findings: Findings, encode: Encode) -> Embeddings:
         """Captions, worded, as one vector per image."""

@@ -12,6 +12,7 @@ from prompt_ensemble.device import Placement
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.findings import Findings
+from prompt_ensemble.model_folders import opening
 from prompt_ensemble.predictors import Encode, Looker, Predictor
 from prompt_ensemble.weights import WeightRoots, weights_digest
 
@@ -91,14 +92,15 @@ class RegressionPredictor(Predictor):
         from prompt_ensemble.regression.saved import load_regressor
         from prompt_ensemble.regression.towers import frozen
 
-        if self.card:
-            model, card = load_regressor(self.path, self.roots)
-            recipe = card.preprocessing
-        else:
-            model = load_bare(self.path, self.architecture)
-            recipe = bare_recipe(self.architecture, self.options)
-        if self.options.eight_bits:
-            model = Regressor(frozen(model.tower, placement.device), model.head)
+        with opening(self.path):
+            if self.card:
+                model, card = load_regressor(self.path, self.roots)
+                recipe = card.preprocessing
+            else:
+                model = load_bare(self.path, self.architecture)
+                recipe = bare_recipe(self.architecture, self.options)
+            if self.options.eight_bits:
+                model = Regressor(frozen(model.tower, placement.device), model.head)
         return RegressorLooker(model, recipe, placement, self.views, self.options.average)
 
     def embed(self, findings: Findings, encode: Encode) -> Embeddings:

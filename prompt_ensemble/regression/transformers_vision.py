@@ -158,7 +158,8 @@ def read_half(tower: TransformersVision, folder: Path) -> dict[str, torch.Tensor
     try:
         with quiet():
             read, notes = type(eyes).from_pretrained(
-                folder, config=eyes.config, local_files_only=True, output_loading_info=True,
+                folder, config=eyes.config, local_files_only=True, trust_remote_code=False,
+                output_loading_info=True,
                 ignore_mismatched_sizes=True, dtype="float32",
             )  # fmt: skip
     except (*COMPLAINTS, SafetensorError) as error:

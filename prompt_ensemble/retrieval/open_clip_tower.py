@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.device import Placement
 from prompt_ensemble.errors import BadConfig, BadWeights, nearest_name
+from prompt_ensemble.model_folders import without_downloads
 from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
 from prompt_ensemble.retrieval.causal_text import TEXTS_AT_ONCE, is_causal, read_tokens
 from prompt_ensemble.retrieval.towers import Tower
@@ -115,7 +116,7 @@ def build(config: Mapping[str, Any]) -> Any:
             "be reached; use a model whose text tower open_clip builds, or a transformers folder"
         )
     parts = ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "init_logit_bias")
-    chosen = {part: config[part] for part in parts if part in config}
+    chosen = without_downloads({part: config[part] for part in parts if part in config})
     return CustomTextCLIP(**chosen) if config.get("custom_text") else CLIP(**chosen)
 
 

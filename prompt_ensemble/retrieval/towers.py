@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prompt_ensemble.model_folders import opening
 from prompt_ensemble.weights import Layout, WeightRoots, fits, model_type, weights_digest
 
 if TYPE_CHECKING:
@@ -79,6 +80,12 @@ def find_tower(weights: str, architecture: str, roots: WeightRoots) -> TowerSour
 
 def load_tower(source: TowerSource, placement: Placement, roots: WeightRoots) -> Tower:
     """The tower on its device."""
+    with opening(source.path):
+        return _load(source, placement, roots)
+
+
+def _load(source: TowerSource, placement: Placement, roots: WeightRoots) -> Tower:
+    """The tower, by the loader of its kind."""
     if source.kind == "embedded":
         from prompt_ensemble.retrieval.embedded_tower import EmbeddedTower
 
