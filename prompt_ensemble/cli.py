@@ -82,6 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a folder given as a file, a full disk: the system says what is wrong
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return 1
     except Exception as error:  # the last net: a fault of ours, still one line for the user
         click.echo(f"error: {report_fault(error)}", err=True)
         return FAULT

@@ -6,6 +6,7 @@ match and never an option that is silently ignored.
 
 from __future__ import annotations
 
+import sys
 import tomllib
 import types
 import typing
@@ -17,6 +18,8 @@ from typing import Any, TypeVar
 
 from prompt_ensemble.errors import BadConfig, nearest_name
 
+LONGEST_NAME = 100
+"""Letters of a member's name, after which folders and files are named."""
 Table = TypeVar("Table")
 
 
@@ -79,7 +82,7 @@ def load_config(path: Path) -> RunConfig:
     """An ensemble from a TOML file of the user's."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BadConfig(f"configuration {path} cannot be read ({error})") from error
     return parse_config(text, path.stem, str(path))
 
@@ -88,7 +91,7 @@ def parse_config(text: str, name: str, where: str) -> RunConfig:
     """Checked configuration from TOML text."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadConfig(f"{where} is not valid TOML: {error}") from error
     listed = table.pop("members", [])
     if not isinstance(listed, list) or not listed:
@@ -112,6 +115,11 @@ def check_members(members: tuple[MemberConfig, ...], where: str) -> None:
                 f"{where}: member name {member.name!r} must be letters, digits, '-', '_' or '.', "
                 "since a folder is named after it"
             )
+        if len(member.name) > LONGEST_NAME:
+            raise BadConfig(
+                f"{where}: member name {member.name[:20]!r}… is longer than {LONGEST_NAME} "
+                "letters; a folder is named after it, so choose a shorter one"
+            )
         if member.batch_size < 1:
             raise BadConfig(f"{where}: batch_size of {member.name!r} must be 1 or more")
         if not 0 <= member.weight < float("inf"):
@@ -124,6 +132,8 @@ def check_members(members: tuple[MemberConfig, ...], where: str) -> None:
 
 def from_table(kind: type[Table], table: Mapping[str, Any], where: str) -> Table:
     """A dataclass filled from a table: unknown, missing and mistyped keys are errors."""
+    if not isinstance(table, Mapping):
+        raise BadConfig(f"{where} is {table!r}; expected a table of keys and values")
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
     for key in table:
@@ -151,6 +161,8 @@ def fit(value: Any, wanted: Any, where: str) -> Any:
         return value
     plain = origin or wanted
     if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > sys.float_info.max:
+            raise BadConfig(f"{where} is a number of {len(str(abs(value)))} digits; too large")
         return float(value)
     if wanted is Any or (isinstance(plain, type) and is_a(value, plain)):
         return value

@@ -79,9 +79,13 @@ class Embeddings:
 
         try:
             with safe_open(path, framework="numpy") as file:
-                ids = (file.metadata() or {})["image_ids"]
-                return cls(tuple(json.loads(ids)), file.get_tensor("vectors"))
-        except (SafetensorError, KeyError, ValueError) as error:
+                ids = json.loads((file.metadata() or {})["image_ids"])
+                if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+                    raise ValueError("image_ids is no list of texts")
+                if not ids:
+                    raise ValueError("no image is in it")
+                return cls(tuple(ids), file.get_tensor("vectors"))
+        except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
             raise BadWeights(
                 f"{path} is not an embeddings file ({error}); expected safetensors with "
                 "'vectors' and image ids, as 'prompt-ensemble embed --out' writes"

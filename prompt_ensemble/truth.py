@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prompt_ensemble.embeddings import Embeddings, first_duplicate
 from prompt_ensemble.errors import BadConfig, DuplicateImageId
+from prompt_ensemble.records import read_table, reading
 from prompt_ensemble.sentence_encoder import SentenceEncoder
 from prompt_ensemble.submission import ID_COLUMN, read_submission
 
@@ -35,8 +36,8 @@ def load_prompts(path: Path) -> dict[str, str]:
         raise BadConfig(
             f"{path} has the columns {columns}; expected imgId (or image_id, id) and prompt"
         )
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [(row[id_name], row[PROMPT_NAME]) for row in csv.DictReader(file)]
+    table = read_table(path, "a table of prompts", id_name, PROMPT_NAME)
+    rows = [(row[id_name], row[PROMPT_NAME]) for row in table]
     prompts = dict(rows)
     if len(prompts) != len(rows):
         twice = first_duplicate(image_id for image_id, _ in rows)
@@ -46,8 +47,5 @@ def load_prompts(path: Path) -> dict[str, str]:
 
 def header(path: Path) -> list[str]:
     """Column names of a CSV file."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return next(csv.reader(file), [])
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path} cannot be read as a CSV file ({error})") from error
+    with reading(path, "a CSV file"), path.open(newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file), [])

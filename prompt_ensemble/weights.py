@@ -21,6 +21,8 @@ from prompt_ensemble.files import file_digest
 ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
 KAGGLE_INPUT = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle")) / "input"
 EMBEDDED_PACKAGE = "prompt_ensemble_weights"
+LONGEST_PART = 200
+"""Letters in the name of a file; systems refuse more than 255."""
 SEARCH_DEPTH = 5
 """Folders below a root that are looked into: Kaggle mounts datasets/<owner>/<slug>/<folder>."""
 
@@ -120,6 +122,10 @@ class WeightRoots:
         """The files of model ``name``, or an error that says what was searched and the cure."""
         entry = load_manifest().get(name)
         direct = Path(name)
+        if any(len(part) > LONGEST_PART for part in direct.parts):
+            raise MissingWeights(f"model weights {name[:40]!r}… is too long to be a file's name")
+        if len(direct.parts) > 1 and direct.exists():
+            return FoundWeights(direct, entry)
         if direct.is_absolute() or name.startswith("."):
             if direct.exists():
                 return FoundWeights(direct, entry)

@@ -109,13 +109,14 @@ def read_captions(path: Path) -> Findings:
     """Captions from a file of JSON rows."""
     from prompt_ensemble.errors import BadConfig
     from prompt_ensemble.findings import Findings, Line
+    from prompt_ensemble.records import FAULTS
 
     said: dict[str, str] = {}
     try:
         for text in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(text)
             said.setdefault(str(row["image_id"]), str(row["caption"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except FAULTS as error:
         raise BadConfig(
             f"{path} is no file of captions ({error!r}); expected a JSON object with image_id and "
             "caption a line, as 'prompt-ensemble caption --out' writes"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.records import as_object, reading
 
 PROMPT = "prompt"
 
@@ -23,29 +23,24 @@ def read_prompts(paths: Iterable[Path]) -> list[str]:
 def prompts_of(path: Path) -> Iterator[str]:
     """The prompts of one file: ``.csv`` by its column, ``.jsonl`` by its key, others by lines."""
     read = READERS.get(path.suffix, iter)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            yield from read(file)
-    except KeyError as error:
-        raise BadConfig(f"{path}: {error.args[0]}; expected one named 'prompt'") from error
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise BadConfig(f"{path} cannot be read as prompts in UTF-8 ({error})") from error
+    with reading(path, "prompts in UTF-8"), path.open(newline="", encoding="utf-8") as file:
+        yield from read(file)
 
 
 def from_table(file: TextIO) -> Iterator[str]:
     """The column of a CSV file."""
     table = csv.DictReader(file)
     if PROMPT not in (table.fieldnames or ()):
-        raise KeyError(f"its columns are {table.fieldnames}")
+        raise ValueError(f"its columns are {table.fieldnames}; expected one named 'prompt'")
     return (row[PROMPT] or "" for row in table)
 
 
 def from_json_lines(file: TextIO) -> Iterator[str]:
     """The key of each JSON object, one a line."""
     for line in file:
-        record = json.loads(line)
+        record = as_object(json.loads(line))
         if PROMPT not in record:
-            raise KeyError(f"a line has the keys {list(record)}")
+            raise ValueError(f"a line has the keys {list(record)}; expected one named 'prompt'")
         yield str(record[PROMPT])
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from prompt_ensemble.errors import BadConfig, MismatchedIds
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.records import FAULTS
 
 FORMAT = 1
 
@@ -116,7 +117,7 @@ class Split:
             rows = np.array(list(images.values()), np.int64).reshape(len(images), 2)
             split = cls(tuple(images), rows[:, 0], rows[:, 1])
             noted = record["digest"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except FAULTS as error:
             raise BadConfig(f"{path} cannot be read as a split file ({error!r})") from error
         if split.digest != noted:
             raise BadConfig(

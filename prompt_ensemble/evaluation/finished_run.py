@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.records import read_table
 from prompt_ensemble.submission import read_submission
 from prompt_ensemble.tuning.predictions import load_parts, read_record
 
@@ -58,7 +58,6 @@ def read_texts(path: Path) -> dict[str, dict[str, str]]:
     """What each member said of each image, from ``predictions.csv``."""
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(path, "a table of predictions", "image_id")
     members = [name for name in (rows[0] if rows else {}) if name not in NO_TEXT]
     return {name: {row["image_id"]: row[name] for row in rows} for name in members}

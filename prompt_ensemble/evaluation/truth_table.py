@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.records import read_table
 from prompt_ensemble.truth import ID_NAMES, header, load_prompts, load_truth
 
 SOURCE_NAME = "source"
@@ -36,5 +36,5 @@ def load_sources(path: Path) -> dict[str, str]:
     if SOURCE_NAME not in columns:
         return {}
     id_name = next(name for name in ID_NAMES if name in columns)
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row[id_name]: row[SOURCE_NAME] or "" for row in csv.DictReader(file)}
+    table = read_table(path, "a table of prompts", id_name, SOURCE_NAME)
+    return {row[id_name]: row[SOURCE_NAME] for row in table}

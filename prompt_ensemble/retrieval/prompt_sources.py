@@ -9,6 +9,7 @@ from typing import Any
 
 from prompt_ensemble.dataset.prompt_files import prompts_of
 from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.records import reading
 
 ROWS_PER_READ = 65_536
 
@@ -31,17 +32,21 @@ def parquet_prompts(path: Path, column: str) -> Iterator[str | None]:
     import pyarrow
     import pyarrow.parquet as parquet
 
-    try:
+    with reading(path, "parquet"):
         table = parquet.ParquetFile(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise BadConfig(f"{path} cannot be read as parquet ({error})") from error
     names = table.schema_arrow.names
     if column not in names:
         raise BadConfig(
             f"{path} has the columns {', '.join(names)}, none named {column!r}; "
             "name the prompts' column with --column"
         )
-    with table:
+    kind = table.schema_arrow.field(column).type
+    if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+        raise BadConfig(
+            f"{path}: the column {column!r} holds {kind}, not text; "
+            "name the prompts' column with --column"
+        )
+    with table, reading(path, "parquet"):
         for batch in table.iter_batches(ROWS_PER_READ, columns=[column]):
             yield from batch.column(0).to_pylist()
 

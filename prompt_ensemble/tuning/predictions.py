@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,11 @@ import numpy as np
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig, MismatchedIds
 from prompt_ensemble.outputs import CONFIDENCE_TABLE
+from prompt_ensemble.records import as_object, read_object, read_table, reading
 from prompt_ensemble.truth import load_vectors
 from prompt_ensemble.tuning.signals import Signals
 
+CONFIDENCES = "a table of confidences"
 SUFFIXES = (".safetensors", ".csv")
 
 
@@ -56,10 +56,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     if not path.is_file():
         return {}
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadConfig(f"{path} is not JSON ({error}); run 'predict' again") from error
+    record = read_object(path, "the record of a run")
+    with reading(path, "the record of a run"):
+        for member in as_object(record.get("members", {})).values():
+            as_object(member)
     return record
 
 
@@ -87,11 +87,10 @@ def load_confidence(sources: Iterable[Path], image_ids: Sequence[str]) -> Signal
 
 def read_confidence(path: Path, image_ids: Sequence[str]) -> Signals:
     """The columns of one confidence table."""
-    with path.open(newline="", encoding="utf-8") as file:
-        names, *rows = csv.reader(file)
-    by_id = {row[0]: row[1:] for row in rows}
+    by_id = {row.pop("image_id"): row for row in read_table(path, CONFIDENCES, "image_id")}
     absent = [image_id for image_id in image_ids if image_id not in by_id]
     if absent:
         raise MismatchedIds(f"{path} has no row for image {absent[0]!r}; run 'predict' again")
-    values = np.array([by_id[image_id] for image_id in image_ids], float)
-    return dict(zip(names[1:], values.T, strict=True))
+    rows = [by_id[image_id] for image_id in image_ids]
+    with reading(path, CONFIDENCES):
+        return {name: np.array([float(row[name]) for row in rows]) for name in (rows or [{}])[0]}

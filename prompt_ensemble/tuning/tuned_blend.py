@@ -79,7 +79,7 @@ class TunedBlend:
         """Read what ``save`` wrote, every key checked."""
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise BadConfig(f"{path} cannot be read as a tuned blend ({error})") from error
         if not isinstance(table, dict) or table.get("format") != FORMAT:
             raise BadConfig(
