@@ -1,9 +1,9 @@
 """Searches for likely captions, all images and beams of a batch at once on the device.
 
-``beam_search`` (and ``greedy_search``, its single beam) scores and stops as the ``generate`` of
-the OFA authors' model cards does; current transformers divides by other lengths. The authors' own
-evaluation searched differently: ``fairseq_search``. Each reads the device once per step, to know
-whether to go on, and otherwise runs ahead of it.
+``beam_search`` scores and stops as the ``generate`` of the OFA authors' model cards does, which was
+transformers' own until 2023; today's is ``current_search``. The OFA authors' own evaluation
+searched differently: ``fairseq_search``. Each reads the device once per step, to know whether to
+go on, and otherwise runs ahead of it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from __future__ import annotations
 import torch
 
 from prompt_ensemble.captioners.beams import Beams, Candidates, Finished, best_candidates
+from prompt_ensemble.captioners.current_search import UNLIKELY, current_search
 from prompt_ensemble.captioners.decoding import Decoding, Said
 from prompt_ensemble.captioners.generation import Generation
-from prompt_ensemble.captioners.token_bans import NEVER, ban_all_but, ban_repeats, ban_word
-
-UNLIKELY = -1e9
-"""Total of the beams that begin as copies of the first: they may only fill up a lack."""
+from prompt_ensemble.captioners.token_bans import (
+    NEVER,
+    ban_all_but,
+    ban_repeats,
+    ban_word,
+    discourage_repeats,
+)
 
 
 def search_captions(
@@ -26,14 +30,16 @@ def search_captions(
     generation: Generation,
     *,
     end_is_free: bool = False,
-    early_stopping: bool = False,
+    forced: int = 0,
 ) -> list[list[Said]]:
     """Greedy search for one beam, beam search for more; captions by image, best first."""
     if generation.num_beams == 1:
-        return greedy_search(decoding, prompt, end, generation, end_is_free=end_is_free)
-    return beam_search(
-        decoding, prompt, end, generation, end_is_free=end_is_free, early_stopping=early_stopping
-    )
+        return greedy_search(
+            decoding, prompt, end, generation, end_is_free=end_is_free, forced=forced
+        )
+    if generation.scoring == "2023":
+        return beam_search(decoding, prompt, end, generation, end_is_free=end_is_free)
+    return current_search(decoding, prompt, end, generation, end_is_free=end_is_free, forced=forced)
 
 
 def beam_search(
@@ -43,13 +49,12 @@ def beam_search(
     generation: Generation,
     *,
     end_is_free: bool = False,
-    early_stopping: bool = False,
 ) -> list[list[Said]]:
     """The best finished captions, looked for until no live beam can beat the worst of them.
 
     ``prompt`` holds the first tokens of each image's caption, ``(images, t)``. With
     ``end_is_free`` a caption of full length ends there, without cost to its score (the "forced
-    end" of a model's configuration). ``early_stopping`` is content with the first captions.
+    end" of a model's configuration). ``early_stopping`` True is content with the first captions.
     """
     beams = Beams(decoding, prompt, generation.num_beams, UNLIKELY)
     finished = Finished(beams.totals, generation.max_length, end)
@@ -62,7 +67,7 @@ def beam_search(
         ended = found.words == end
         offers = scores.masked_fill(~ended | done[:, None], NEVER)
         finished.offer(offers, offers, beams.prefixes(found))
-        enough = early_stopping | (finished.worst >= scores[:, 0])
+        enough = (generation.early_stopping is True) | (finished.worst >= scores[:, 0])
         done = done | (finished.full & enough)
         beams.advance(found, ended)
         if bool(done.all()):
@@ -78,7 +83,7 @@ def beam_candidates(beams: Beams, end: int, generation: Generation) -> Candidate
     logits = beams.logits()
     normalisers = logits.logsumexp(-1)
     ban_repeats(logits, beams.tokens.flatten(0, 1), generation.no_repeat_ngram_size)
-    if beams.length < generation.min_length:
+    if beams.length < max(generation.min_length, generation.min_new_tokens + 1):
         ban_word(logits, end)
     return best_candidates(logits, normalisers, beams.totals)
 
@@ -125,8 +130,10 @@ def greedy_search(
     generation: Generation,
     *,
     end_is_free: bool = False,
+    forced: int = 0,
 ) -> list[list[Said]]:
-    """The likeliest word at every step."""
+    """The likeliest word at every step; the last ``forced`` words of the prompt count as said."""
+    before = prompt.shape[1] - forced
     tokens, new = prompt, prompt
     totals = torch.zeros(len(prompt), device=prompt.device)
     lengths = torch.full_like(prompt[:, 0], generation.max_length)
@@ -134,8 +141,9 @@ def greedy_search(
     for length in range(prompt.shape[1], last):
         logits = decoding.step(new).float()
         normalisers = logits.logsumexp(-1)
+        discourage_repeats(logits, tokens, generation.repetition_penalty)
         ban_repeats(logits, tokens, generation.no_repeat_ngram_size)
-        if length < generation.min_length:
+        if length < generation.min_length or length - before < generation.min_new_tokens:
             ban_word(logits, end)
         likeliest = logits.max(-1)
         done = lengths < length

@@ -42,7 +42,7 @@ class CocaPredictor(CaptionPredictor):
 
     Options: ClassVar[type[CocaOptions]] = CocaOptions
     default_weights: ClassVar[str] = "mscoco_finetuned_CoCa-ViT-L-14-laion2B-s13B-b90k"
-    published = Generation(num_beams=2, max_length=30, min_length=5)
+    published = Generation(num_beams=2, max_length=30, min_length=5, scoring="2023")
     """open_clip's ``generate``: its 6 beams are 3 groups of 2 that nothing tells apart, so that all
     groups find the same, and what it returns is the result of 2 beams."""
     options: CocaOptions

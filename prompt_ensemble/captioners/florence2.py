@@ -58,6 +58,7 @@ class Florence2Predictor(CaptionPredictor):
             read=reader(tokenizer),
             generation=self.generation,
             longest=text.max_position_embeddings,
+            forced=1,  # its first word is always the same: forced_bos_token_id
         )
 
 

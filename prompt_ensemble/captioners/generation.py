@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
 from prompt_ensemble.errors import BadConfig
 
@@ -15,8 +16,15 @@ class GenerationOptions:
     max_length: int | None = None
     """Tokens including the start token and any words put into the model's mouth."""
     min_length: int | None = None
+    min_new_tokens: int | None = None
+    """Words before the end, the prompt's not counted."""
     no_repeat_ngram_size: int | None = None
+    repetition_penalty: float | None = None
     length_penalty: float | None = None
+    early_stopping: Literal[False, True, "never"] | None = None
+    """``true`` is content with the first captions, ``"never"`` goes on while one may be beaten."""
+    scoring: Literal["current", "2023"] | None = None
+    """How beams are scored and stopped: as transformers does now, or as it did in 2023."""
     do_sample: bool | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -31,8 +39,12 @@ class Generation:
     num_beams: int = 1
     max_length: int = 20
     min_length: int = 0
+    min_new_tokens: int = 0
     no_repeat_ngram_size: int = 0
+    repetition_penalty: float = 1.0
     length_penalty: float = 1.0
+    early_stopping: Literal[False, True, "never"] = False
+    scoring: Literal["current", "2023"] = "current"
     do_sample: bool = False
     temperature: float = 1.0
     top_p: float = 1.0
@@ -70,6 +82,8 @@ def faults(generation: Generation) -> list[tuple[bool, str]]:
         ),
         (not 0 <= g.min_length < g.max_length, "0 <= min_length < max_length"),
         (g.no_repeat_ngram_size < 0, "no_repeat_ngram_size must not be negative (0 is off)"),
+        (g.repetition_penalty <= 0, "repetition_penalty must be above 0 (1 is off)"),
+        (g.min_new_tokens < 0, "min_new_tokens must not be negative"),
         (g.temperature <= 0, "temperature must be above 0"),
         (not 0 < g.top_p <= 1, "0 < top_p <= 1"),
     ]

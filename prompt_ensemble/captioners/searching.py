@@ -34,6 +34,8 @@ class SearchingCaptioner:
     """Tokens the model has positions for."""
     end_is_free: bool = False
     """Whether a caption of full length ends without cost ("forced end" in a configuration)."""
+    forced: int = 0
+    """How many of the prompt's last tokens count as said, not as given."""
     pad: int = 0
     """A token that fairseq's search must never say."""
 
@@ -65,7 +67,12 @@ class SearchingCaptioner:
     def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
         """Greedy or beam search as ``generate`` of transformers has it."""
         return search_captions(
-            decoding, prompt, self.end, self.generation, end_is_free=self.end_is_free
+            decoding,
+            prompt,
+            self.end,
+            self.generation,
+            end_is_free=self.end_is_free,
+            forced=self.forced,
         )
 
 

@@ -1,4 +1,4 @@
-"""Words that may not come next: repeated n-grams, an end too early, anything else too late."""
+"""Words that may or should not come next: repeats, an end too early, anything else too late."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ def ban_repeats(logits: torch.Tensor, tokens: torch.Tensor, size: int) -> None:
     repeated = (seen[..., :-1] == tail.unsqueeze(1)).all(-1)
     penalty = torch.zeros_like(repeated, dtype=logits.dtype).masked_fill_(repeated, NEVER)
     logits.scatter_add_(1, seen[..., -1], penalty)
+
+
+def discourage_repeats(scores: torch.Tensor, tokens: torch.Tensor, penalty: float) -> None:
+    """Make, in place, every word that its prefix holds less likely; a penalty of 1 changes none.
+
+    Scores above zero are divided by the penalty and those below multiplied with it.
+    """
+    if penalty != 1:
+        said = scores.gather(1, tokens)
+        scores.scatter_(1, tokens, torch.where(said < 0, said * penalty, said / penalty))
 
 
 def ban_word(logits: torch.Tensor, word: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.device import Placement
 
 PUBLISHED = {
-    "generate": Generation(num_beams=5, no_repeat_ngram_size=3),
+    "generate": Generation(num_beams=5, no_repeat_ngram_size=3, scoring="2023"),
     "fairseq": Generation(num_beams=5, max_length=18, min_length=2, no_repeat_ngram_size=3),
 }
 """The call on the model cards, and the authors' evaluation."""

@@ -54,17 +54,11 @@ class Ofa(nn.Module):
         input_ids: torch.Tensor,
         images: torch.Tensor | None,
         generation: Generation,
-        early_stopping: bool = False,
     ) -> list[list[Said]]:
         """Captions of each picture as the model cards' ``generate`` finds them, best first."""
         decoding, start = self.begin(self.encode(input_ids, images), generation)
         return search_captions(
-            decoding,
-            start,
-            self.config.eos_token_id,
-            generation,
-            end_is_free=True,
-            early_stopping=early_stopping,
+            decoding, start, self.config.eos_token_id, generation, end_is_free=True
         )
 
     def generate_fairseq(

@@ -41,22 +41,22 @@ def logits(model, input_ids, images, decoder_ids, decoder_mask, code_rows):
     return model.logits(decoder_ids, model.encode(input_ids, images), padding, code_rows)
 
 
-def generate_hf(model, input_ids, images, early_stopping=False, **args):
-    return sequences(model.generate(input_ids, images, Generation(**args), early_stopping))
+def generate_hf(model, input_ids, images, **args):
+    generation = Generation(scoring="2023", **args)
+    return sequences(model.generate(input_ids, images, generation))
 
 
 def generate_fs(model, input_ids, images, **args):
     return hypotheses(model.generate_fairseq(input_ids, images, fairseq_generation(**args)))
 
 
-def search_hf(step_logits, batch, early_stopping=False, **args):
+def search_hf(step_logits, batch, **args):
     found = search_captions(
         TableDecoding(step_logits, batch),
         torch.full((batch, 1), START),
         END,
-        Generation(**args),
+        Generation(scoring="2023", **args),
         end_is_free=True,
-        early_stopping=early_stopping,
     )
     return sequences(found), [row[0].score for row in found]
 

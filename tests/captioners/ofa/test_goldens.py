@@ -55,9 +55,8 @@ def test_captions_are_the_authors(number):
     ids, images = torch.tensor(recorded["input_ids"]), coarse("gen.img", (2, 3, 64, 48))
     with torch.inference_mode():
         if recorded["generator"] == "hf":
-            args = dict(recorded["args"])
-            early = args.pop("early_stopping", False)
-            found = model.generate(ids, images, Generation(**args), early)
+            generation = Generation(scoring="2023", **recorded["args"])
+            found = model.generate(ids, images, generation)
             assert sequences(found) == recorded["sequences"]
             return
         generation = fairseq_generation(**recorded["args"])
