@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.predictor import CaptionPredictor
-from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import BadWeights
 
 if TYPE_CHECKING:
@@ -22,16 +21,8 @@ class EncoderDecoderPredictor(CaptionPredictor):
     """Generates as its folder's own files say, else as ViT-GPT2 is published."""
 
     default_weights: ClassVar[str] = "vit-gpt2-image-captioning"
-
-    @cached_property
-    def published(self) -> Generation:  # type: ignore[override]
-        """4 beams and 16 tokens, unless generation_config.json or config.json say otherwise."""
-        values: dict[str, Any] = {"num_beams": 4, "max_length": 16}
-        for name in ("config.json", "generation_config.json"):
-            if (self.path / name).exists():
-                said = read_json(self.path / name)
-                values |= {key: said[key] for key in GENERATION_KEYS if said.get(key) is not None}
-        return Generation(**values)
+    published = Generation(num_beams=4, max_length=16)
+    generation_files: ClassVar[tuple[str, ...]] = ("config.json", "generation_config.json")
 
     def load(self, placement: Placement) -> Captioner:
         """The folder's model on the device."""
@@ -68,15 +59,6 @@ class EncoderDecoderPredictor(CaptionPredictor):
             f"{self.path}: neither generation_config.json nor config.json say {name}, so captions "
             "could not begin or end; copy the whole model folder"
         )
-
-
-GENERATION_KEYS = (
-    "num_beams",
-    "max_length",
-    "min_length",
-    "no_repeat_ngram_size",
-    "length_penalty",
-)
 
 
 def begin(model: Any, pixels: torch.Tensor) -> Decoding:

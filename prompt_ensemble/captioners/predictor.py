@@ -13,7 +13,9 @@ import numpy as np
 
 from prompt_ensemble.captioners.generation import Generation, GenerationOptions
 from prompt_ensemble.captioners.wording import Wording, word
+from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.findings import Findings, Line
 from prompt_ensemble.model_folders import opening
 from prompt_ensemble.predictors import Encode, Looker, Predictor
@@ -25,6 +27,19 @@ if TYPE_CHECKING:
     from prompt_ensemble.captioners.contract import Captioner
     from prompt_ensemble.device import Placement
     from prompt_ensemble.weights import WeightRoots
+
+
+SAVED_KEYS = (
+    "num_beams",
+    "max_length",
+    "min_length",
+    "min_new_tokens",
+    "no_repeat_ngram_size",
+    "repetition_penalty",
+    "length_penalty",
+    "early_stopping",
+)
+"""What of generation_config.json is honoured; whether to sample is for the user to say."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,8 @@ class CaptionPredictor(Predictor):
     Options: ClassVar[type[CaptionOptions]] = CaptionOptions
     published: Generation = Generation()
     """What the model's authors generate with; a class constant, or read from the model's files."""
+    generation_files: ClassVar[tuple[str, ...]] = ("generation_config.json",)
+    """Files of a folder that may say how its model generates; the later goes above the earlier."""
     default_weights: ClassVar[str] = ""
     """The name that is looked for when the kind is asked for without one."""
     options: CaptionOptions
@@ -50,7 +67,22 @@ class CaptionPredictor(Predictor):
         super().__init__(weights, options, roots)
         self.roots = roots
         self.path = roots.find(weights or self.default_weights).path
-        self.generation = self.published.overridden(options)
+        self.generation = self.saved_generation().overridden(options)
+
+    def saved_generation(self) -> Generation:
+        """What the authors published, where the folder's own files do not say otherwise."""
+        values = asdict(self.published)
+        for name in self.generation_files:
+            if (self.path / name).is_file():
+                said = read_json(self.path / name)
+                values |= {key: said[key] for key in SAVED_KEYS if said.get(key) is not None}
+        try:
+            return Generation(**values)
+        except (BadConfig, TypeError) as error:
+            raise BadWeights(
+                f"{self.path}: {' and '.join(self.generation_files)} ask for captions that cannot "
+                f"be ({error}); copy the whole model folder again"
+            ) from error
 
     @cached_property
     def weights_digest(self) -> str:

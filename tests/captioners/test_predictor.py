@@ -1,8 +1,12 @@
 """A captioner as a member: what its identity covers, and how its words become vectors."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
+from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.findings import Findings, Line
 
 NEVER_SAID = Findings.said((), ())
@@ -78,3 +82,21 @@ def test_captions_can_be_embedded_each_for_itself(captioners, make, said):
 
 def test_no_images_make_no_embeddings(captioners, make):
     assert len(make("blip", captioners / "blip").embed(NEVER_SAID, Encoder())) == 0
+
+
+@pytest.mark.parametrize("kind", ["blip", "git", "blip2", "florence2", "encoder-decoder"])
+def test_a_folders_generation_config_goes_above_what_is_published(captioners, tmp_path, make, kind):
+    folder = shutil.copytree(captioners / kind, tmp_path / kind)
+    file = folder / "generation_config.json"
+    said = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(said | {"num_beams": 2, "max_length": 11, "length_penalty": 1.7}))
+    generation = make(kind, folder, num_beams=6).generation
+    assert (generation.num_beams, generation.max_length) == (6, 11)
+    assert generation.length_penalty == 1.7
+
+
+def test_a_generation_config_that_makes_no_sense_is_one_line(captioners, tmp_path, make):
+    folder = shutil.copytree(captioners / "git", tmp_path / "git")
+    (folder / "generation_config.json").write_text(json.dumps({"num_beams": "x"}))
+    with pytest.raises(BadWeights, match=r"generation_config\.json"):
+        make("git", folder)
