@@ -58,7 +58,10 @@ def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
         rows = list(table)
         for number, row in enumerate(rows, 2):
             if None in row or None in row.values():
-                raise ValueError(f"row {number} has not as many cells as there are columns")
+                raise ValueError(
+                    f"row {number} has not as many cells as there are columns; "
+                    "a text that holds a comma belongs in quotes"
+                )
         return rows
 
 

@@ -142,7 +142,7 @@ def test_weights_are_tuned_on_what_was_predicted_of_a_validation_set(tmp_path, w
     validation = kaggle / "input" / "datasets" / "somebody" / "validation"
     validation.mkdir(parents=True)
     paint_photos(validation / "images", len(PROMPTS))
-    rows = [f"photo{number:02},{prompt}" for number, prompt in enumerate(PROMPTS)]
+    rows = [f'photo{number:02},"{prompt}"' for number, prompt in enumerate(PROMPTS)]
     (validation / "prompts.csv").write_text("\n".join(["imgId,prompt", *rows]) + "\n")
     (tmp_path / "two.toml").write_text(REGRESSOR_ALONE + REGRESSOR_AGAIN)
     python = python_with(IMAGE_PACKAGES, tmp_path / "python")
