@@ -83,7 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a folder given as a file, a full disk: the system says what is wrong
-        where = f"{error.filename}: " if error.filename else ""
+        name = error.filename2 or error.filename
+        where = f"{name}: " if name else ""
         click.echo(f"error: {where}{error.strerror or error}", err=True)
         return 1
     except Exception as error:  # the last net: a fault of ours, still one line for the user

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from prompt_ensemble.errors import BadConfig
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
@@ -32,6 +34,19 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Put ``content`` into ``path``, whole or not at all; text is UTF-8."""
     with atomic_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def require_writable(folder: Path) -> None:
+    """Complain now about a folder that could not be written to in the end."""
+    probe = folder / f".writable.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BadConfig(
+            f"{folder} cannot be written to ({error.strerror}); name another folder with --out"
+        ) from error
 
 
 def file_digest(path: Path) -> str:

@@ -14,7 +14,8 @@ from prompt_ensemble.config import RunConfig, load_config, load_preset
 from prompt_ensemble.deadline import Deadline, parse_duration, run_until, without
 from prompt_ensemble.device import Placement, choose_placements
 from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.errors import BadConfig, UnreadableImage
+from prompt_ensemble.errors import BadConfig, BadWeights, UnreadableImage
+from prompt_ensemble.files import require_writable
 from prompt_ensemble.images import find_images
 from prompt_ensemble.members import Member, open_ensemble, useful
 from prompt_ensemble.observing import MemberResult, Observation, Run, result_of
@@ -26,6 +27,7 @@ from prompt_ensemble.survey import Album, survey
 from prompt_ensemble.weights import WeightRoots
 
 STORE_FOLDER = "store"
+PRIOR_FILE = "prior.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,12 @@ def predict(
     config = replace(config, members=tuple(m.config for m in members))
     fill = on_bad_image == "prior"
     needs_prior = fill or config.prior_weight or deadline is not None
-    prior = prior_of(config, run.roots) if needs_prior else None
+    # Whatever is wrong is told before the first model, a prior that is not needed included.
+    named = prior_of(config, run.roots) if needs_prior or config.prior else None
+    prior = named if needs_prior else None
+    for member in members:
+        member.predictor.check()
+    require_writable(Path(out))
     sources = [images] if isinstance(images, str | Path) else images
     album = survey(find_images(sources), workers=workers, progress=progress)
     check_album(album, prior if fill else None)
@@ -128,7 +135,13 @@ def prior_of(config: RunConfig, roots: WeightRoots) -> Embeddings:
 def load_prior(name: str, roots: WeightRoots) -> Embeddings:
     """The one embedding that stands for any prompt."""
     found = roots.find(name).path
-    return Embeddings.load(found / "prior.safetensors" if found.is_dir() else found)
+    file = found / PRIOR_FILE if found.is_dir() else found
+    if not file.is_file():
+        raise BadWeights(
+            f"prior {name!r} lies at {found}, which holds no {PRIOR_FILE}; name a folder that "
+            "does, such as 'embedded-prior', or an embeddings file"
+        )
+    return Embeddings.load(file)
 
 
 def check_album(album: Album, prior: Embeddings | None) -> None:

@@ -52,6 +52,9 @@ class Predictor(ABC):
     def identity(self) -> Mapping[str, object]:
         """All that changes the findings: weight digests and options, as JSON values."""
 
+    def check(self) -> None:  # noqa: B027 (members without files have nothing to look for)
+        """Complain about files that ``open`` would trip over, without loading any weights."""
+
     def needs(self) -> tuple[str, ...]:
         """Names of other members whose findings ``open`` must be given."""
         return ()

@@ -54,7 +54,7 @@ def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
         table = csv.DictReader(file)
         absent = [name for name in columns if name not in (table.fieldnames or ())]
         if absent:
-            raise KeyError(f"no column {absent[0]!r} among {table.fieldnames}")
+            raise ValueError(f"no column {absent[0]!r} among {table.fieldnames or 'none at all'}")
         rows = list(table)
         for number, row in enumerate(rows, 2):
             if None in row or None in row.values():

@@ -140,3 +140,56 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_a_log(monkeypatch, capsys,
     assert str(log) in line
     assert "ZeroDivisionError" in line
     assert "Traceback" in log.read_text()
+
+
+THREE = """prior = "embedded-prior"
+[[members]]
+name = "first"
+model = "regressor"
+weights = "embedded-lite0"
+[[members]]
+name = "second"
+model = "phrases"
+[members.options]
+vectors_from = "first"
+[[members]]
+name = "third"
+model = "git"
+weights = "my-git"
+"""
+
+
+@pytest.fixture
+def third_lacks_a_tokenizer(tmp_path):
+    from captioners.tiny_captioners import save_git
+
+    save_git(tmp_path / "my-git")
+    for name in ("vocab.txt", "tokenizer.json"):
+        (tmp_path / "my-git" / name).unlink(missing_ok=True)
+    (tmp_path / "three.toml").write_text(THREE)
+    return ["--config", str(tmp_path / "three.toml"), "--weights", str(tmp_path)]
+
+
+def test_what_the_last_member_lacks_is_told_before_the_first_is_loaded(
+    tmp_path, photos, capsys, third_lacks_a_tokenizer, monkeypatch
+):
+    monkeypatch.setattr(
+        "prompt_ensemble.regression.predictor.RegressionPredictor.open", lambda *_: 1 / 0
+    )
+    out = tmp_path / "out"
+    assert main(["predict", str(photos), *third_lacks_a_tokenizer, "--out", str(out)]) == 1
+    assert "holds no tokenizer" in capsys.readouterr().err
+
+
+def test_doctor_says_the_same_of_a_configuration(capsys, third_lacks_a_tokenizer):
+    assert main(["doctor", *third_lacks_a_tokenizer, "--json"]) == 0
+    (members,) = json.loads(capsys.readouterr().out)["presets"].values()
+    assert "holds no tokenizer" in members.pop("third")
+    assert set(members.values()) == {"ready"}
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_any_model(tmp_path, photos, capsys):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    assert main(["predict", str(photos), "--preset", "embedded-lites", "--out", str(out)]) == 1
+    assert "cannot be written to" in capsys.readouterr().err

@@ -39,10 +39,16 @@ class BlipPredictor(CaptionPredictor):
     """Finds out which of the two it is."""
 
     Options: ClassVar[type[BlipOptions]] = BlipOptions
+    model_type: ClassVar[str] = "blip"
     default_weights: ClassVar[str] = "blip-image-captioning-large"
     published = Generation(num_beams=3, max_length=20, min_length=5)
     """The authors' configuration for COCO captions."""
     options: BlipOptions
+
+    def check(self) -> None:
+        """A folder is checked as one of transformers; the authors' file says all itself."""
+        if not find_checkpoint(self.path):
+            super().check()
 
     def load(self, placement: Placement) -> Captioner:
         """The network on the device, with its recipe and tokenizer."""
@@ -76,7 +82,7 @@ class BlipPredictor(CaptionPredictor):
             load_tokenizer,
         )
 
-        model = load_model(BlipForConditionalGeneration, self.path, "blip")
+        model = load_model(BlipForConditionalGeneration, self.path, self.model_type)
         return model, load_preprocessing(self.path), load_tokenizer(self.path)
 
     def from_checkpoint(

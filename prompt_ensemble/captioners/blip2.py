@@ -30,6 +30,7 @@ class Blip2Predictor(CaptionPredictor):
     """blip2-opt-2.7b, blip2-opt-6.7b and the like, as transformers folders."""
 
     Options: ClassVar[type[Blip2Options]] = Blip2Options
+    model_type: ClassVar[str] = "blip-2"
     default_weights: ClassVar[str] = "blip2-opt-2.7b"
     published = Generation(num_beams=5, max_length=30, min_length=1)
     """The authors' captioning in LAVIS."""
@@ -47,7 +48,9 @@ class Blip2Predictor(CaptionPredictor):
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
 
-        model = load_model(Blip2ForConditionalGeneration, self.path, "blip-2", placement.dtype)
+        model = load_model(
+            Blip2ForConditionalGeneration, self.path, self.model_type, placement.dtype
+        )
         if not model.config.use_decoder_only_language_model:
             raise BadWeights(
                 f"{self.path} speaks with {model.config.text_config.model_type!r}; only BLIP-2 "

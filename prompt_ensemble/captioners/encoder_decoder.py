@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class EncoderDecoderPredictor(CaptionPredictor):
     """Generates as its folder's own files say, else as ViT-GPT2 is published."""
 
+    model_type: ClassVar[str] = "vision-encoder-decoder"
     default_weights: ClassVar[str] = "vit-gpt2-image-captioning"
     published = Generation(num_beams=4, max_length=16)
     generation_files: ClassVar[tuple[str, ...]] = ("config.json", "generation_config.json")
@@ -36,7 +37,7 @@ class EncoderDecoderPredictor(CaptionPredictor):
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
 
-        model = load_model(VisionEncoderDecoderModel, self.path, "vision-encoder-decoder")
+        model = load_model(VisionEncoderDecoderModel, self.path, self.model_type)
         start, end = self.token("decoder_start_token_id", model), self.token("eos_token_id", model)
         return SearchingCaptioner(
             load_preprocessing(self.path),

@@ -30,6 +30,7 @@ class Florence2Predictor(CaptionPredictor):
     """Florence-2 base or large, as folders of the transformers class (not of remote code)."""
 
     Options: ClassVar[type[Florence2Options]] = Florence2Options
+    model_type: ClassVar[str] = "florence2"
     default_weights: ClassVar[str] = "Florence-2-large"
     published = Generation(num_beams=3, max_length=100, no_repeat_ngram_size=3)
     """The call on the model card; its n-grams stand in config.json."""
@@ -47,7 +48,7 @@ class Florence2Predictor(CaptionPredictor):
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
 
-        model = load_model(Florence2ForConditionalGeneration, self.path, "florence2")
+        model = load_model(Florence2ForConditionalGeneration, self.path, self.model_type)
         text, tokenizer = model.config.text_config, load_tokenizer(self.path)
         question = tokenizer(self.options.question).input_ids
         return SearchingCaptioner(

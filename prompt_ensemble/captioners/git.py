@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class GitPredictor(CaptionPredictor):
     """GIT base or large, plain or tuned on COCO or TextCaps, as a transformers folder."""
 
+    model_type: ClassVar[str] = "git"
     default_weights: ClassVar[str] = "git-large-coco"
     published = Generation(num_beams=4, max_length=40, length_penalty=0.6)
     """The generator in the authors' own repository."""
@@ -36,7 +37,7 @@ class GitPredictor(CaptionPredictor):
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
 
-        model = load_model(GitForCausalLM, self.path, "git").to(placement.device)
+        model = load_model(GitForCausalLM, self.path, self.model_type).to(placement.device)
         return SearchingCaptioner(
             load_preprocessing(self.path),
             partial(begin, model),

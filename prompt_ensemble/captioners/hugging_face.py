@@ -142,8 +142,9 @@ def read_recipe(recipe: dict[str, Any], path: Path) -> Preprocessing:
             resize_shortest=shortest,
         )
     except (KeyError, TypeError, ValueError, IndexError, BadConfig) as error:
+        said = f"{type(error).__name__}: {error}"
         raise BadWeights(
-            f"{path} is no image recipe known here ({error!r}); expected size, image_mean, "
+            f"{path} is no image recipe known here ({said}); expected size, image_mean, "
             "image_std and resample as transformers writes them"
         ) from error
 

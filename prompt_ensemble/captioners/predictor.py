@@ -17,7 +17,7 @@ from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.findings import Findings, Line
-from prompt_ensemble.model_folders import opening
+from prompt_ensemble.model_folders import check_configs, opening
 from prompt_ensemble.predictors import Encode, Looker, Predictor
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class CaptionPredictor(Predictor):
     Options: ClassVar[type[CaptionOptions]] = CaptionOptions
     published: Generation = Generation()
     """What the model's authors generate with; a class constant, or read from the model's files."""
+    model_type: ClassVar[str] = ""
+    """What config.json of a transformers folder must say; empty for models of others."""
     generation_files: ClassVar[tuple[str, ...]] = ("generation_config.json",)
     """Files of a folder that may say how its model generates; the later goes above the earlier."""
     default_weights: ClassVar[str] = ""
@@ -97,6 +99,15 @@ class CaptionPredictor(Predictor):
         own = {k: v for k, v in asdict(self.options).items() if k not in later}
         said_by = f"{type(self).__module__}:{type(self).__name__}"
         return {"model": said_by, "weights": self.weights_digest} | asdict(self.generation) | own
+
+    def check(self) -> None:
+        """The folder's files are looked through; what they must be is for its kind to say."""
+        check_configs(self.path)
+        if self.model_type and self.path.is_dir():
+            from prompt_ensemble.captioners.hugging_face import load_preprocessing, require
+
+            require(self.path, self.model_type)
+            load_preprocessing(self.path)
 
     @abstractmethod
     def load(self, placement: Placement) -> Captioner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import click
 from prompt_ensemble.commands import options
 
 if TYPE_CHECKING:
-    from prompt_ensemble.config import MemberConfig
+    from prompt_ensemble.config import MemberConfig, RunConfig
     from prompt_ensemble.weights import WeightRoots
 
 READY = "ready"
@@ -27,16 +28,23 @@ class Diagnosis:
     versions: dict[str, str]
     weight_folders: list[str]
     presets: dict[str, dict[str, str]]
-    """Preset → member → ``ready`` or why it cannot run."""
+    """Preset → member or ``(prior)`` → ``ready`` or why it cannot run."""
 
 
 @click.command("doctor")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
+    help="Look at the members of this ensemble instead of the presets.",
+)  # fmt: skip
 @options.weights
 @options.device
 @options.precision
 @options.as_json
-def command(weights: tuple[Path, ...], device: str, precision: str, as_json: bool) -> None:
+def command(
+    config: Path | None, weights: tuple[Path, ...], device: str, precision: str, as_json: bool
+) -> None:
     """Device, precision, versions, and for every member of every preset whether it can run."""
+    from prompt_ensemble.config import load_config
     from prompt_ensemble.device import choose_placement
     from prompt_ensemble.outputs import RECORDED_PACKAGES, installed_versions
     from prompt_ensemble.weights import WeightRoots
@@ -47,7 +55,7 @@ def command(weights: tuple[Path, ...], device: str, precision: str, as_json: boo
         device=device_name(device),
         versions=installed_versions(RECORDED_PACKAGES),
         weight_folders=[str(folder) for folder in roots.folders],
-        presets=preset_states(roots),
+        presets=ensemble_states([load_config(config)] if config else every_preset(), roots),
     )
     click.echo(json.dumps(asdict(found)) if as_json else "\n".join(lines(found)))
 
@@ -66,23 +74,42 @@ def device_name(device: str) -> str:
     return f"{chosen.type}, {os.cpu_count()} cores"
 
 
-def preset_states(roots: WeightRoots) -> dict[str, dict[str, str]]:
-    """The members of every preset that comes with the package."""
+def every_preset() -> list[RunConfig]:
+    """The presets that come with the package."""
     from prompt_ensemble.config import load_preset, preset_names
 
-    return {
-        preset: {member.name: state(member, roots) for member in load_preset(preset).members}
-        for preset in preset_names()
-    }
+    return [load_preset(preset) for preset in preset_names()]
 
 
-def state(member: MemberConfig, roots: WeightRoots) -> str:
-    """``ready``, or the error that running the member would begin with."""
-    from prompt_ensemble.errors import PromptEnsembleError
+def ensemble_states(
+    ensembles: Sequence[RunConfig], roots: WeightRoots
+) -> dict[str, dict[str, str]]:
+    """Every member of every ensemble, and the priors that they name."""
+    from prompt_ensemble.pipeline import load_prior
+
+    states = {}
+    for config in ensembles:
+        states[config.name] = {
+            member.name: state(check_member, member, roots) for member in config.members
+        }
+        if config.prior:
+            states[config.name]["(prior)"] = state(load_prior, config.prior, roots)
+    return states
+
+
+def check_member(member: MemberConfig, roots: WeightRoots) -> None:
+    """All that a run looks for before it loads the member's model."""
     from prompt_ensemble.members import make_predictor
 
+    make_predictor(member, roots).check()
+
+
+def state(begin: Callable[..., object], *arguments: object) -> str:
+    """``ready``, or the error that running would begin with."""
+    from prompt_ensemble.errors import PromptEnsembleError
+
     try:
-        make_predictor(member, roots)
+        begin(*arguments)
     except PromptEnsembleError as error:
         return str(error)
     return READY

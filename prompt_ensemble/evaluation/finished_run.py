@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.records import read_table
+from prompt_ensemble.records import read_table, reading
 from prompt_ensemble.submission import read_submission
 from prompt_ensemble.tuning.predictions import load_parts, read_record
 
@@ -44,14 +44,12 @@ def read_run(sources: Sequence[Path]) -> FinishedRun:
     record = read_record(folder)
     members = {one: record["members"][one] for one in parts if one in record.get("members", {})}
     images = max(1, len(next(iter(parts.values()))))
-    return FinishedRun(
-        name,
-        parts,
-        {one: float(member["weight"]) for one, member in members.items()},
-        {one: float(member["seconds"]) / images for one, member in members.items()},
-        {one: float(member.get("peak_memory_mb", 0)) for one, member in members.items()},
-        read_texts(folder / "predictions.csv"),
-    )
+    with reading(folder / "run.json", "the record of a run"):
+        weights = {one: float(member["weight"]) for one, member in members.items()}
+        seconds = {one: float(member["seconds"]) / images for one, member in members.items()}
+        memory = {one: float(member.get("peak_memory_mb", 0)) for one, member in members.items()}
+    texts = read_texts(folder / "predictions.csv")
+    return FinishedRun(name, parts, weights, seconds, memory, texts)
 
 
 def read_texts(path: Path) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ from prompt_ensemble.device import Placement
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.findings import Findings
-from prompt_ensemble.model_folders import opening
+from prompt_ensemble.model_folders import check_configs, opening
 from prompt_ensemble.predictors import Encode, Looker, Predictor
 from prompt_ensemble.weights import WeightRoots, weights_digest
 
@@ -84,6 +84,14 @@ class RegressionPredictor(Predictor):
             "backbones": [weights_digest(path) for path in self.backbones],
             "trained_on": self.card.training.get("pairs_sha256", "") if self.card else "",
         }
+
+    def check(self) -> None:
+        """Head and weights fit each other, as far as their shapes tell."""
+        from prompt_ensemble.regression.saved import check_saved
+
+        check_configs(self.path)
+        if self.card:
+            check_saved(self.path, self.card)
 
     def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:
         """The network, on the device."""

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.config import from_table
-from prompt_ensemble.errors import BadConfig, BadWeights
+from prompt_ensemble.errors import BadConfig, BadWeights, MissingWeights
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.model_folders import opening
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.head import HeadSpec, build_head
 from prompt_ensemble.regression.regressor import Regressor
@@ -92,6 +94,26 @@ def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, Regress
     else:
         load_strictly(model, state, folder / WEIGHTS)
     return model.eval(), card
+
+
+def check_saved(folder: Path, card: RegressorCard) -> None:
+    """The file of weights is whole, and its head has the shapes that the description tells of."""
+    path = folder / WEIGHTS
+    with opening(folder):
+        if not path.is_file():
+            raise MissingWeights(f"{path} is not there; copy the whole model folder")
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+        with torch.device("meta"):
+            head = build_head(card.head)
+    prefix = "" if card.tower.backbone else "head."
+    for name, tensor in head.state_dict().items():
+        if shapes.get(prefix + name) != tuple(tensor.shape):
+            raise BadWeights(
+                f"{path} does not fit {DESCRIPTION}: {prefix + name} has the shape "
+                f"{shapes.get(prefix + name)}, not {tuple(tensor.shape)}; copy both files again"
+            )
 
 
 def as_float(tensor: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,8 @@ KINDS = ("ivfpq", "hnsw")
 CELLS_PER_ROOT = 2
 MOST_CELLS = 65_536
 TRAINING_ROWS_PER_CELL = 40
+FEWEST_TRAINING_ROWS = 256
+"""A code has 256 values, each of which is learnt from a row at least."""
 CODE_BYTES = 64
 CODE_TRAINING_ROWS = 64
 """Rows for each of a code's 256 values; FAISS wants 39 and would take 256, four times as long."""
@@ -36,6 +38,11 @@ def build_index(bank: NeighbourBank, kind: str) -> None:
     """Index all keys of a bank and write the index beside its shards."""
     faiss = import_faiss()
     index = empty_index(faiss, bank, kind)
+    if not index.is_trained and len(bank) < FEWEST_TRAINING_ROWS:
+        raise BadConfig(
+            f"{bank.folder} holds {len(bank)} prompts; an {kind} index learns from "
+            f"{FEWEST_TRAINING_ROWS} at least, so search this bank exactly, without an index"
+        )
     if not index.is_trained:
         index.train(training_rows(bank))
     for shard in bank.shards:

@@ -83,6 +83,16 @@ class NeighbourPredictor(Predictor):
         tower = self.source.digest() if self.source else None
         return asdict(self.options) | {"bank": file_digest(self.folder / CARD), "tower": tower}
 
+    def check(self) -> None:
+        """All shards of the bank, and the index if one is wanted, are there and whole."""
+        from prompt_ensemble.retrieval.neighbour_bank import open_neighbours
+
+        bank = open_neighbours(self.folder)
+        if self.options.index != "exact":
+            from prompt_ensemble.retrieval.faiss_search import FaissSearch
+
+            FaissSearch(bank, self.options.index, self.options.effort)
+
     def needs(self) -> tuple[str, ...]:
         """The member whose vectors are looked up."""
         return (self.options.vectors_from,) if self.options.vectors_from else ()

@@ -54,8 +54,11 @@ class PhrasePredictor(Predictor):
         super().__init__(weights, options, roots)
         if not options.vectors_from:
             raise BadConfig("a member of kind 'phrases' needs the option vectors_from, a member")
-        if options.nearest < 1 or options.shown < 0:
-            raise BadConfig("options of a 'phrases' member: nearest must be 1 or more, shown 0")
+        if options.nearest < 1 or options.shown < 0 or not options.banks:
+            raise BadConfig(
+                "options of a 'phrases' member: nearest must be 1 or more, shown 0 or more, and "
+                "banks must name a list of phrases at least"
+            )
         self.lists = [load_phrases(source) for source in options.banks]
 
     @cached_property
