@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from prompt_ensemble.checkpoints import read_json
+from prompt_ensemble.digests import remembered_digest
 from prompt_ensemble.errors import BadWeights, MissingWeights
 from prompt_ensemble.files import file_digest
 
@@ -119,7 +120,15 @@ class WeightRoots:
         return cls((*extra, *named, embedded_folder(), *kaggle))
 
     def find(self, name: str) -> FoundWeights:
-        """The files of model ``name``, or an error that says what was searched and the cure."""
+        """The files of model ``name``, whole wherever the manifest knows their digests."""
+        found = self.locate(name)
+        faults = damaged_files(found)
+        if faults:
+            raise BadWeights("; ".join(faults))
+        return found
+
+    def locate(self, name: str) -> FoundWeights:
+        """Where model ``name`` lies, or an error that says what was searched and the cure."""
         entry = load_manifest().get(name)
         direct = Path(name)
         if any(len(part) > LONGEST_PART for part in direct.parts):
@@ -162,6 +171,18 @@ class WeightRoots:
             f"model weights {name!r} not found; {searched}; needed: {files}; get them from "
             f"{entry.source}{carrier}, licence {entry.licence}, and name the folder with --weights"
         )
+
+
+def damaged_files(
+    found: FoundWeights, digest: Callable[[Path], str] = remembered_digest
+) -> list[str]:
+    """Which files of a model are not those that the manifest knows."""
+    return [
+        f"{path} differs from the manifest's sha256; copy it again"
+        for file in (found.entry.files if found.entry else ())
+        if file.sha256 and (path := file.inside(found.path))
+        if digest(path) != file.sha256
+    ]
 
 
 def walk(root: Path, depth: int = SEARCH_DEPTH) -> Iterator[Path]:

@@ -44,7 +44,7 @@ def where(name: str, weights: tuple[Path, ...]) -> None:
     """Print where model NAME lies."""
     from prompt_ensemble.weights import WeightRoots
 
-    click.echo(WeightRoots.usual(weights).find(name).path)
+    click.echo(WeightRoots.usual(weights).locate(name).path)
 
 
 @command.command("verify")
@@ -72,19 +72,14 @@ def located(roots: WeightRoots, name: str) -> Path | None:
     from prompt_ensemble.errors import MissingWeights
 
     try:
-        return roots.find(name).path
+        return roots.locate(name).path
     except MissingWeights:
         return None
 
 
 def file_faults(roots: WeightRoots, name: str) -> list[str]:
-    """What is wrong with the files of a model."""
+    """What is wrong with the files of a model, every byte of them read."""
     from prompt_ensemble.files import file_digest
+    from prompt_ensemble.weights import damaged_files
 
-    found = roots.find(name)
-    faults = []
-    for file in found.entry.files if found.entry else ():
-        path = file.inside(found.path)
-        if path and file.sha256 and file_digest(path) != file.sha256:
-            faults.append(f"{path} differs from the manifest's sha256; copy it again")
-    return faults
+    return damaged_files(roots.locate(name), file_digest)

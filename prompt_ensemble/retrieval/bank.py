@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from prompt_ensemble.cache import cache_folder
 from prompt_ensemble.files import write_atomically
-from prompt_ensemble.retrieval.cache import cache_folder
 from prompt_ensemble.retrieval.phrases import PhraseList
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again: embedded phrases, above all."""
+"""Where things are kept that can be made again: embedded phrases, digests of files."""
 
 from __future__ import annotations
 

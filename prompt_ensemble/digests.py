@@ -1,0 +1,40 @@
+"""Digests of files that are computed once: remembered by path, size and time of change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from prompt_ensemble.cache import cache_folder
+from prompt_ensemble.files import file_digest, write_atomically
+
+MEMORY = "digests.json"
+
+
+def remembered_digest(path: Path) -> str:
+    """SHA-256 of a file; one that has not changed since it was last asked for is not read."""
+    status = path.stat()
+    key, state = str(path.resolve()), [status.st_size, status.st_mtime_ns]
+    known = _read_memory().get(key)
+    if isinstance(known, list) and known[:2] == state and len(known) == 3:
+        return str(known[2])
+    digest = file_digest(path)
+    _remember(key, [*state, digest])
+    return digest
+
+
+def _read_memory() -> dict[str, object]:
+    """What is remembered; nothing if the file is damaged, since all of it can be made again."""
+    try:
+        memory = json.loads((cache_folder() / MEMORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return memory if isinstance(memory, dict) else {}
+
+
+def _remember(key: str, value: list[object]) -> None:
+    """Add one digest; a cache that cannot be written to costs time and nothing else."""
+    try:
+        write_atomically(cache_folder() / MEMORY, json.dumps(_read_memory() | {key: value}))
+    except OSError:
+        return
