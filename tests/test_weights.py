@@ -110,3 +110,27 @@ def test_digests_follow_content_and_names(tmp_path):
     two = weights_digest(tmp_path)
     (tmp_path / "b").write_text("y")
     assert len({one, two, weights_digest(tmp_path)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("CLIP-ViT-H-14-laion2B-s32B-b79K", ["open_clip_pytorch_model.bin"]),
+        (
+            "git-large-coco",
+            ["config.json", "processor_config.json", "tokenizer.json", "pytorch_model.bin"],
+        ),
+    ],
+    ids=["a .bin of open_clip", "the one config of transformers 5"],
+)
+def test_folders_count_as_their_hubs_hold_them(tmp_path, name, files):
+    for file in files:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / file).touch()
+    assert WeightRoots((tmp_path,)).find(name).path == tmp_path / name
+
+
+def test_a_relative_path_is_one_from_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "lite" / "regressor").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert WeightRoots(()).find("runs/lite/regressor").path.samefile("runs/lite/regressor")
