@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,7 @@ def run_record(prediction: Prediction) -> dict[str, object]:
     config = prediction.config
     return {
         "preset": config.name,
+        "prior": config.prior,
         "device": str(prediction.placement),
         "images": len(prediction.album.image_ids),
         "bad_images": [[bad.image_id, bad.reason] for bad in prediction.album.bad],
@@ -98,6 +100,7 @@ def run_record(prediction: Prediction) -> dict[str, object]:
                 "seconds": round(float(prediction.members[member.name].seconds.sum()), 3),
                 "peak_memory_mb": prediction.members[member.name].peak_memory // 1_000_000,
                 "identity": prediction.members[member.name].identity,
+                "config": asdict(member),
             }
             for member in config.members
         },

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_blend import a_blend
 
 from prompt_ensemble.cli import main
 from prompt_ensemble.config import load_config
@@ -25,16 +27,25 @@ from prompt_ensemble.tuning.tuned_blend import TunedBlend
 CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0
 [members.options]\nviews = ["plain"]\n"""
 RECORD = json.dumps({"members": {"one": {"weight": 0.5, "seconds": 1.5}}, "images": 3}).encode()
-SPLIT = json.dumps({"format": 1, "digest": "x", "images": {"a": [0, 1], "b": [1, 0]}}).encode()
-BLEND = json.dumps({"format": 1, "weights": {"one": 1.0}, "method": "tuned"}).encode()
 DEEP = b"[" * 100_000
 
 
-def saved_embeddings() -> bytes:
+class Saves(Protocol):
+    """Something that writes itself into a file."""
+
+    def save(self, path: Path) -> None: ...
+
+
+def saved(what: Saves) -> bytes:
+    """The bytes of the file."""
     with TemporaryDirectory() as folder:
-        path = Path(folder, "e.safetensors")
-        Embeddings.of(["a", "b"], np.eye(2, EMBEDDING_WIDTH)).save(path)
-        return path.read_bytes()
+        what.save(Path(folder, "file"))
+        return Path(folder, "file").read_bytes()
+
+
+EMBEDDINGS = saved(Embeddings.of(["a", "b"], np.eye(2, EMBEDDING_WIDTH)))
+SPLIT = saved(Split(("a", "b", "c"), np.arange(3), np.array([0, 1, 0])))
+BLEND = saved(a_blend({"one": 0.7, "two": 0.3}))
 
 
 def saved_parquet() -> bytes:
@@ -58,7 +69,7 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "lines": ("l.jsonl", b'{"prompt": "a cat"}\n', lambda path: read_prompts([path])),
     "text": ("t.txt", b"a cat\na dog\n", lambda path: read_prompts([path])),
     "parquet": ("p.parquet", saved_parquet(), lambda path: list(stream_prompts([path]))),
-    "embeddings": ("e.safetensors", saved_embeddings(), Embeddings.load),
+    "embeddings": ("e.safetensors", EMBEDDINGS, Embeddings.load),
 }
 
 
@@ -101,6 +112,13 @@ def check_many(kind: str, examples: int) -> None:
         survives(kind, content)
 
     run()
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_files_that_are_damaged_below_are_right_before(kind, tmp_path):
+    name, content, read = READERS[kind]
+    (tmp_path / name).write_bytes(content)
+    read(tmp_path / name)
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -31,6 +31,10 @@ DEFAULT_PRIOR = "embedded-prior"
     "--out", default="blend.json", show_default=True, type=click.Path(path_type=Path),
     help="File for 'predict --blend'.",
 )  # fmt: skip
+@click.option(
+    "--preset-out", type=click.Path(path_type=Path), metavar="FILE.toml",
+    help="Also write the tuned ensemble as a preset for 'predict --config'; needs run folders.",
+)  # fmt: skip
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2))
 @click.option(
     "--split", "split_file", type=click.Path(path_type=Path),
@@ -54,6 +58,7 @@ def command(
     runs: tuple[Path, ...],
     truth: Path,
     out: Path,
+    preset_out: Path | None,
     folds: int,
     split_file: Path | None,
     held_out_fold: int | None,
@@ -71,8 +76,11 @@ def command(
     from prompt_ensemble.truth import load_truth
     from prompt_ensemble.tuning.predictions import judged_images, load_confidence, load_parts
     from prompt_ensemble.tuning.tune import tune
+    from prompt_ensemble.tuning.tuned_ensemble import ensemble_of
 
     shown = silent if quiet else bar
+    # Asked for first, so that what is missing is told before the work and not after it.
+    ensemble = ensemble_of(runs, preset_out.stem, prior) if preset_out else None
     parts = load_parts(runs)
     judged = judged_images(parts, load_truth(truth))
     split = Split.load(split_file) if split_file else None
@@ -94,6 +102,11 @@ def command(
         progress=shown,
     )
     tuned.save(out)
+    if preset_out and ensemble:
+        from prompt_ensemble.preset_files import write_preset
+        from prompt_ensemble.tuning.use import use_blend
+
+        write_preset(preset_out, use_blend(ensemble, out))
     click.echo(json.dumps(asdict(tuned)) if as_json else summary(tuned, out))
 
 

@@ -32,12 +32,26 @@ def pack_dataset(
         "licenses": [{"name": licence}],
     }
     refuse(dataset_faults(metadata), out / DATASET_FILE)
+    check_names([wheel, *weights])
     clear(out)
     shutil.copy(wheel, out)
     for path in weights:
         pack_weights(path, out)
     (out / DATASET_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     return out
+
+
+def check_names(paths: Sequence[Path]) -> None:
+    """Models are found by their names, so two of one name would be one too many."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        name = path.resolve().name
+        if name in seen:
+            raise BadMetadata(
+                f"{seen[name]} and {path} would both be called {name!r} in the dataset; rename one "
+                "of them, and the weights in your preset with it"
+            )
+        seen[name] = path
 
 
 def clear(out: Path) -> None:

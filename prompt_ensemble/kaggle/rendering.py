@@ -19,6 +19,8 @@ PRESET_LINE = re.compile(r'^PRESET = ".*"$', re.MULTILINE)
 def render_kernels(source: Path, out: Path, username: str, preset: str | None = None) -> list[Path]:
     """Every kernel below ``source`` into a folder of its own below ``out``."""
     check_username(username)
+    if preset:
+        check_preset(preset)
     found = sorted(path.parent for path in source.glob(f"*/{KERNEL_FILE}"))
     if not found:
         raise BadMetadata(f"{source} holds no kernels (folders with {KERNEL_FILE})")
@@ -49,6 +51,14 @@ def with_username(value: Any, username: str) -> Any:
     if isinstance(value, dict):
         return {key: with_username(one, username) for key, one in value.items()}
     return value
+
+
+def check_preset(preset: str) -> None:
+    """A preset of the package, or the path that a TOML file will have on the machine."""
+    from prompt_ensemble.config import load_preset
+
+    if not preset.endswith(".toml"):
+        load_preset(preset)
 
 
 def check_username(username: str) -> None:

@@ -5,24 +5,50 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prompt_ensemble.errors import BadSubmission, PromptEnsembleError
+from prompt_ensemble.errors import BadConfig, BadSubmission, PromptEnsembleError
 from prompt_ensemble.kaggle.machine import Machine
+
+if TYPE_CHECKING:
+    from prompt_ensemble.config import RunConfig
 
 SAMPLE = "sample_submission.csv"
 SUBMISSION = "submission.csv"
+BLEND = "blend.json"
+"""Output of the kernel that tunes weights, or a file of a dataset."""
 
 log = logging.getLogger(__name__)
 
 
 def main(preset: str, deadline: str) -> int:
-    """``submit`` for a kernel: 0 and the file's path, or 1 and what went wrong in one line."""
+    """``submit`` for a kernel: 0 if there is a file to submit, or 1; errors are one line.
+
+    Kaggle throws away what a kernel wrote that ends with an error, so a valid file that was
+    written before something went wrong counts as one.
+    """
+    machine = Machine.here()
     try:
-        print(submit(preset, deadline))  # noqa: T201
+        print(submit(preset, deadline, machine))  # noqa: T201
     except PromptEnsembleError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        path = machine.working / SUBMISSION
+        if not is_complete(path, machine):
+            return 1
+        print(f"{path} holds what was ready before that, and can be submitted")  # noqa: T201
     return 0
+
+
+def is_complete(path: Path, machine: Machine) -> bool:
+    """Whether a file is there that has a row for every image of the competition."""
+    from prompt_ensemble.images import find_images
+    from prompt_ensemble.submission import check_submission
+
+    if not path.is_file():
+        return False
+    competition = machine.find(SAMPLE, "the competition's data")
+    image_ids = [file.image_id for file in find_images([competition / "images"])]
+    return not check_submission(path, order_of_rows(competition / SAMPLE, image_ids))
 
 
 def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
@@ -44,7 +70,7 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     path = machine.working / SUBMISSION
     run = machine.continue_run()
     prediction = predict(
-        images, run, config=preset, device="all", on_bad_image="prior",
+        images, run, config=ensemble(preset, machine), device="all", on_bad_image="prior",
         deadline=deadline, meanwhile=lambda rows: write_submission(path, rows, ids), progress=bar,
     )  # fmt: skip
     write_outputs(prediction, run)
@@ -53,6 +79,27 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     if faults:
         raise BadSubmission(f"{path} was written wrong: {'; '.join(map(str, faults))}")
     return path
+
+
+def ensemble(preset: str, machine: Machine) -> RunConfig:
+    """The preset, with the weights of a tuned blend where one is mounted.
+
+    A blend of other members than the preset's is left aside, loudly: a kernel that has run for
+    hours must not end without a file because of it.
+    """
+    from prompt_ensemble.pipeline import resolve_config
+    from prompt_ensemble.tuning.use import use_blend
+
+    config = resolve_config(preset)
+    for folder in machine.all_with(BLEND):
+        try:
+            tuned = use_blend(config, folder / BLEND)
+        except BadConfig as error:
+            log.warning("the weights of %s are not used: %s", folder / BLEND, error)
+            continue
+        log.warning("weights of %s", tuned.weights_from)
+        return tuned
+    return config
 
 
 def order_of_rows(sample: Path, image_ids: list[str]) -> tuple[str, ...]:

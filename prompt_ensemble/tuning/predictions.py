@@ -16,20 +16,46 @@ from prompt_ensemble.truth import load_vectors
 from prompt_ensemble.tuning.signals import Signals
 
 CONFIDENCES = "a table of confidences"
+SAME_ROW = 1e-4
+"""Numbers of the same member on two machines differ by no more."""
 SUFFIXES = (".safetensors", ".csv")
 
 
 def load_parts(sources: Iterable[Path]) -> dict[str, Embeddings]:
-    """Member name → embeddings, from run folders and from files named after the member."""
+    """Member name → embeddings, from run folders and from files named after the member.
+
+    Runs may share a member, if it is the same one: it is joined over the images of all of them.
+    """
     parts: dict[str, Embeddings] = {}
-    for path in (path for source in sources for path in member_files(source)):
-        if path.stem in parts:
-            raise BadConfig(
-                f"two predictions are named {path.stem!r}, one of them {path}; "
-                "names are unique, so rename the file"
-            )
-        parts[path.stem] = load_vectors(path)
+    identities: dict[str, object] = {}
+    for source in sources:
+        members = read_record(source).get("members", {})
+        for path in member_files(source):
+            identity = members.get(path.stem, {}).get("identity")
+            loaded = load_vectors(path)
+            if path.stem in parts:
+                same = identity is not None and identity == identities[path.stem]
+                loaded = _joined(parts[path.stem], loaded, path, same)
+            parts[path.stem], identities[path.stem] = loaded, identity
     return parts
+
+
+def _joined(known: Embeddings, more: Embeddings, path: Path, same: bool) -> Embeddings:
+    """One member over the images of two runs; where both have an image they must agree."""
+    rows = {image_id: row for row, image_id in enumerate(known.image_ids)}
+    new = [image_id for image_id in more.image_ids if image_id not in rows]
+    both = [image_id for image_id in more.image_ids if image_id in rows]
+    apart = np.abs(known.take(both).vectors - more.take(both).vectors).max(initial=0.0)
+    if (new and not same) or apart > SAME_ROW:
+        raise BadConfig(
+            f"two predictions are named {path.stem!r}, one of them {path}, and come from different "
+            "members; names are unique, so rename one of them, or predict both with the same "
+            "weights and options"
+        )
+    if not new:
+        return known
+    vectors = np.concatenate([known.vectors, more.take(new).vectors])
+    return Embeddings((*known.image_ids, *new), vectors)
 
 
 def member_files(source: Path) -> list[Path]:

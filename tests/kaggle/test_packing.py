@@ -58,3 +58,12 @@ def test_a_folder_of_other_things_is_left_alone(parts, tmp_path):
     with pytest.raises(BadMetadata, match="no packed dataset"):
         pack_dataset(parts[0], [], tmp_path / "mine", "somebody")
     assert (tmp_path / "mine" / "diary.txt").exists()
+
+
+def test_two_models_of_one_name_are_refused_and_none_is_overwritten(parts, tmp_path):
+    folders = [tmp_path / name / "regressor" for name in "ab"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    with pytest.raises(BadMetadata, match="would both be called 'regressor'"):
+        pack_dataset(parts[0], folders, tmp_path / "out", "somebody")
+    assert not (tmp_path / "out").exists()

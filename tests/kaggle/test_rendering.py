@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.errors import BadConfig, BadMetadata
 from prompt_ensemble.kaggle.rendering import render_kernels
 
 KERNELS = Path(__file__).parents[2] / "kernels"
@@ -34,9 +34,9 @@ def test_what_a_kernel_needs_another_one_is_named_like(tmp_path):
 
 
 def test_the_preset_is_written_into_the_script(tmp_path):
-    render_kernels(KERNELS, tmp_path, "somebody", 'my "own" preset')
+    render_kernels(KERNELS, tmp_path, "somebody", '/kaggle/input/my "own"/mine.toml')
     code = (tmp_path / "submission" / "submission.py").read_text()
-    assert 'PRESET = "my \\"own\\" preset"\n' in code
+    assert 'PRESET = "/kaggle/input/my \\"own\\"/mine.toml"\n' in code
     compile(code, "submission.py", "exec")
 
 
@@ -49,3 +49,8 @@ def test_a_name_that_could_be_a_path_is_refused(tmp_path, name):
 def test_a_folder_without_kernels_is_an_error(tmp_path):
     with pytest.raises(BadMetadata, match="holds no kernels"):
         render_kernels(tmp_path, tmp_path / "out", "somebody")
+
+
+def test_a_preset_that_nobody_knows_is_an_error(tmp_path):
+    with pytest.raises(BadConfig, match="unknown preset 'nonsense'"):
+        render_kernels(KERNELS, tmp_path / "out", "somebody", "nonsense")

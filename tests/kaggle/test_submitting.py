@@ -2,17 +2,20 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from broken_images import write_broken_images
 from colour_member import ColourLooker
 from conftest import paint_photos
+from tiny_blend import a_blend
 
 from prompt_ensemble import store
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.kaggle.machine import Machine
-from prompt_ensemble.kaggle.submitting import main, submit
+from prompt_ensemble.kaggle.submitting import ensemble, main, submit
 from prompt_ensemble.submission import read_submission, submission_ids, write_submission
 
 pytestmark = pytest.mark.usefixtures("colour")
@@ -107,3 +110,36 @@ def test_what_is_not_mounted_is_one_line(tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: the competition's data not found")
     assert error.count("\n") == 1
+
+
+def test_what_was_ready_before_an_error_is_submitted(machine, preset, monkeypatch, capsys):
+    monkeypatch.setenv("PROMPT_ENSEMBLE_KAGGLE", str(machine.root))
+
+    def fails(*_):
+        raise BadConfig("this cannot be")
+
+    monkeypatch.setattr(ColourLooker, "look", fails)
+    assert main(preset, "1h") == 0
+    said = capsys.readouterr()
+    assert "error: this cannot be" in said.err
+    assert "can be submitted" in said.out
+    assert len(read_submission(machine.working / "submission.csv")) == 12
+
+
+def two_members(preset: str, tmp_path) -> str:
+    path = tmp_path / "two.toml"
+    path.write_text(Path(preset).read_text() + '[[members]]\nname = "two"\nmodel = "colour"\n')
+    return str(path)
+
+
+@pytest.mark.parametrize(("tuned", "used"), [({"two": 1.0}, True), ({"strange": 1.0}, False)])
+def test_a_mounted_blend_is_used_if_it_is_of_these_members(
+    machine, preset, tmp_path, caplog, tuned, used
+):
+    folder = machine.input / "notebooks" / "me" / "tuned"
+    folder.mkdir(parents=True)
+    a_blend(tuned).save(folder / "blend.json")
+    with caplog.at_level(logging.WARNING):
+        config = ensemble(two_members(preset, tmp_path), machine)
+    assert config.blend_weights == (tuned if used else {"one": 1.0, "two": 1.0})
+    assert ("are not used" in caplog.text) is not used

@@ -9,13 +9,15 @@ from colour_member import colour_ensemble
 
 from prompt_ensemble.blending import blend
 from prompt_ensemble.cli import main
-from prompt_ensemble.config import MemberConfig
+from prompt_ensemble.config import MemberConfig, RunConfig, load_config
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import file_digest
 from prompt_ensemble.outputs import write_outputs
 from prompt_ensemble.pipeline import predict
+from prompt_ensemble.preset_files import write_preset
 from prompt_ensemble.tuning.gate import gate_weights
+from prompt_ensemble.tuning.predictions import load_parts
 from prompt_ensemble.tuning.tuned_blend import TunedBlend
 from prompt_ensemble.tuning.use import use_blend
 
@@ -161,3 +163,56 @@ def test_predictions_without_truth_are_an_error(run, capsys):
     asked = ["tune", str(run / "out"), "--truth", str(run / "truth.safetensors")]
     assert main([*asked, "--out", str(run / "b.json")]) == 1
     assert "1 predicted images have no truth, first 'photo11'" in capsys.readouterr().err
+
+
+def test_a_tuned_ensemble_is_written_as_a_preset_that_runs(run, photos):
+    tuned = tune_run(run, "--preset-out", str(run / "mine.toml"))
+    asked = ["predict", str(photos), "--config", str(run / "mine.toml"), "--quiet"]
+    assert main([*asked, "--out", str(run / "again")]) == 0
+    record = json.loads((run / "again" / "run.json").read_text())["members"]
+    kept = {name: weight for name, weight in tuned.weights.items() if weight}
+    assert {name: member["weight"] for name, member in record.items()} == kept
+    assert record["two"]["config"]["options"]["seed"] == 2
+
+
+def test_a_preset_is_read_as_it_was_written(tmp_path):
+    options = {"views": ["plain", 'a "flip"'], "nearest": 3, "on": True, "power": 0.5}
+    members = (MemberConfig("ä", "colour", "w/x", 0.25, 8, options), MemberConfig("b", "colour"))
+    config = RunConfig("mine", members, "ours", prior="p", gate={"members": ["ä"], "base": [0.1]})
+    write_preset(tmp_path / "mine.toml", config)
+    assert load_config(tmp_path / "mine.toml") == config
+
+
+@pytest.fixture
+def halves(photos, tmp_path):
+    """Two runs of one ensemble over half of the images each."""
+    for name, images in (("a", sorted(photos.iterdir())[:6]), ("b", sorted(photos.iterdir())[6:])):
+        prediction = predict(images, tmp_path / name, config=colour_ensemble())
+        write_outputs(prediction, tmp_path / name)
+    return [tmp_path / "a", tmp_path / "b"]
+
+
+def test_runs_that_share_a_member_are_joined(run, halves):
+    joined, whole = load_parts(halves), load_parts([run / "out"])
+    for name, part in whole.items():
+        assert np.allclose(joined[name].take(part.image_ids).vectors, part.vectors, atol=1e-5)
+
+
+def test_runs_over_the_same_images_count_once(run):
+    assert len(load_parts([run / "out", run / "out"])["one"]) == 12
+
+
+def test_members_of_one_name_that_differ_are_refused(photos, run):
+    other = replace(colour_ensemble(), members=(MemberConfig("one", "colour", batch_size=4),))
+    write_outputs(predict(photos, run / "other", config=other), run / "other")
+    with pytest.raises(BadConfig, match="come from different members"):
+        load_parts([run / "out", run / "other"])
+
+
+def test_weights_tuned_across_two_runs_are_used_by_one(photos, run):
+    third = MemberConfig("three", "colour", batch_size=4, options={"seed": 3})
+    prediction = predict(photos, run / "third", config=RunConfig("third", (third,)))
+    write_outputs(prediction, run / "third")
+    tune_run(run, str(run / "third"), "--preset-out", str(run / "all.toml"))
+    asked = ["predict", str(photos), "--config", str(run / "all.toml"), "--quiet"]
+    assert main([*asked, "--blend", str(run / "blend.json"), "--out", str(run / "again")]) == 0

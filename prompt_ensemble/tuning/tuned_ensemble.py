@@ -1,0 +1,33 @@
+"""The ensemble whose members finished runs hold, as their records tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from prompt_ensemble.config import MemberConfig, RunConfig, check_members, from_table
+from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.tuning.predictions import read_record
+
+
+def ensemble_of(runs: Iterable[Path], name: str, prior: str | None = None) -> RunConfig:
+    """All members of all runs, each once, in the order in which they are met."""
+    members: dict[str, MemberConfig] = {}
+    priors: list[str] = []
+    for run in runs:
+        record = read_record(run)
+        priors.append(str(record.get("prior") or ""))
+        listed = record.get("members", {})
+        for member, said in listed.items():
+            if "config" not in said:
+                raise BadConfig(
+                    f"{run / 'run.json'} does not say how member {member!r} was configured, so no "
+                    "preset can be written; run 'predict' again with this version"
+                )
+            where = f"{run / 'run.json'}, member {member!r}"
+            members.setdefault(member, from_table(MemberConfig, said["config"], where))
+        if not listed:
+            raise BadConfig(f"{run} is no finished run, so no preset can be written of it")
+    check_members(tuple(members.values()), "the runs")
+    chosen = prior or next((one for one in priors if one), "")
+    return RunConfig(name, tuple(members.values()), prior=chosen)
