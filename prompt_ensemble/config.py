@@ -7,7 +7,6 @@ match and never an option that is silently ignored.
 from __future__ import annotations
 
 import sys
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from prompt_ensemble.errors import BadConfig, nearest_name
+from prompt_ensemble.records import MOST_RECORD_BYTES, parse_toml, reading
 
 LONGEST_NAME = 100
 """Letters of a member's name, after which folders and files are named."""
@@ -80,18 +80,16 @@ def load_preset(name: str) -> RunConfig:
 
 def load_config(path: Path) -> RunConfig:
     """An ensemble from a TOML file of the user's."""
-    try:
+    with reading(path, "a configuration in TOML", most_bytes=MOST_RECORD_BYTES):
         text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"configuration {path} cannot be read ({error})") from error
     return parse_config(text, path.stem, str(path))
 
 
 def parse_config(text: str, name: str, where: str) -> RunConfig:
     """Checked configuration from TOML text."""
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise BadConfig(f"{where} is not valid TOML: {error}") from error
     listed = table.pop("members", [])
     if not isinstance(listed, list) or not listed:

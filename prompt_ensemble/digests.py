@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from prompt_ensemble.cache import cache_folder
+from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import file_digest, write_atomically
+from prompt_ensemble.records import read_object
 
 MEMORY = "digests.json"
 
@@ -26,10 +28,9 @@ def remembered_digest(path: Path) -> str:
 def _read_memory() -> dict[str, object]:
     """What is remembered; nothing if the file is damaged, since all of it can be made again."""
     try:
-        memory = json.loads((cache_folder() / MEMORY).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_object(cache_folder() / MEMORY, "digests")
+    except BadConfig:
         return {}
-    return memory if isinstance(memory, dict) else {}
 
 
 def _remember(key: str, value: list[object]) -> None:

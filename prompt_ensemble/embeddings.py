@@ -11,6 +11,7 @@ import numpy as np
 
 from prompt_ensemble.errors import BadWeights, MismatchedIds
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.records import parse_json
 
 EMBEDDING_WIDTH = 384
 """Numbers in an all-MiniLM-L6-v2 sentence embedding."""
@@ -79,13 +80,13 @@ class Embeddings:
 
         try:
             with safe_open(path, framework="numpy") as file:
-                ids = json.loads((file.metadata() or {})["image_ids"])
+                ids = parse_json((file.metadata() or {})["image_ids"])
                 if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
                     raise ValueError("image_ids is no list of texts")
                 if not ids:
                     raise ValueError("no image is in it")
                 return cls(tuple(ids), file.get_tensor("vectors"))
-        except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise BadWeights(
                 f"{path} is not an embeddings file ({error}); expected safetensors with "
                 "'vectors' and image ids, as 'prompt-ensemble embed --out' writes"

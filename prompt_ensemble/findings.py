@@ -14,6 +14,7 @@ from itertools import chain
 import numpy as np
 
 from prompt_ensemble.errors import MismatchedIds
+from prompt_ensemble.records import parse_json
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,6 @@ def from_bytes(content: bytes) -> Findings:
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     header_length = int.from_bytes(content[:8], "little")
-    said = json.loads(json.loads(content[8 : 8 + header_length])["__metadata__"]["said"])
+    said = parse_json(parse_json(content[8 : 8 + header_length])["__metadata__"]["said"])
     lines = tuple(tuple(Line(*line) for line in row) for row in said["lines"])
     return Findings(tuple(said["image_ids"]), lines, vectors)

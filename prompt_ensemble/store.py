@@ -15,8 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prompt_ensemble.errors import PromptEnsembleError
 from prompt_ensemble.files import write_atomically
 from prompt_ensemble.findings import Findings, from_bytes, to_bytes
+from prompt_ensemble.records import FAULTS, read_object, reading
 from prompt_ensemble.survey import SurveyedImage
 
 FORMAT = 1
@@ -72,7 +74,7 @@ class Store:
             return None
         try:
             findings = from_bytes(path.read_bytes())
-        except (ValueError, KeyError) as error:
+        except (*FAULTS, PromptEnsembleError) as error:
             log.warning("%s is damaged (%s) and will be made again", path, error)
             return None
         expected = tuple(image.image_id for image in shard.images)
@@ -91,10 +93,21 @@ class Store:
 
     def notes(self, member: str) -> dict[str, float]:
         """What ``note`` kept; empty if nothing did."""
-        path = self.folder / member / NOTES
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        return _numbers(self.folder / member / NOTES)
 
     def seconds(self, member: str, shard: Shard) -> float:
         """How long a shard took when it was made."""
-        noted = json.loads(self.path(member, shard).with_suffix(".json").read_text())
-        return float(noted["seconds"])
+        return _numbers(self.path(member, shard).with_suffix(".json")).get("seconds", 0.0)
+
+
+def _numbers(path: Path) -> dict[str, float]:
+    """Numbers that were kept beside findings; a damaged file has none, since no answer needs it."""
+    if not path.exists():
+        return {}
+    try:
+        numbers = read_object(path, "numbers of a run")
+        with reading(path, "numbers of a run"):
+            return {name: float(number) for name, number in numbers.items()}
+    except PromptEnsembleError as error:
+        log.warning("%s", error)
+        return {}

@@ -12,6 +12,7 @@ import numpy as np
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadSubmission
 from prompt_ensemble.files import atomic_file
+from prompt_ensemble.records import reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +38,7 @@ class Fault:
 
 
 def write_submission(
-    path: Path, predictions: Embeddings, image_ids: Sequence[str] | None = None
+    path: Path | str, predictions: Embeddings, image_ids: Sequence[str] | None = None
 ) -> None:
     """Write every row, streaming and atomically, in the order of ``image_ids`` (default: sorted).
 
@@ -49,7 +50,7 @@ def write_submission(
     ordered = predictions.take(image_ids or sorted(predictions.image_ids))
     schema = pa.schema([(ID_COLUMN, pa.string()), (VALUE_COLUMN, pa.float32())])
     style = csv.WriteOptions(include_header=False, quoting_style=quoting(ordered.image_ids))
-    with atomic_file(path) as file:
+    with atomic_file(Path(path)) as file:
         file.write(f"{ID_COLUMN},{VALUE_COLUMN}\n".encode())
         for ids, vectors in blocks(ordered):
             columns = [row_names(ids), pa.array(vectors.reshape(-1))]
@@ -87,15 +88,11 @@ def read_rows(path: Path) -> tuple[pa.ChunkedArray, np.ndarray]:
     from pyarrow import csv
 
     types = csv.ConvertOptions(column_types={ID_COLUMN: pa.string(), VALUE_COLUMN: pa.float32()})
-    try:
+    if not path.exists():
+        raise BadSubmission(f"{path} is not there; 'prompt-ensemble predict' writes it")
+    with reading(path, f"a table of '{ID_COLUMN},{VALUE_COLUMN}' rows", BadSubmission):
         table = csv.read_csv(path, convert_options=types)
-    except FileNotFoundError as error:
-        raise BadSubmission(f"{path} is not there; 'prompt-ensemble predict' writes it") from error
-    except pa.ArrowInvalid as error:
-        reason = str(error).splitlines()[0]
-        raise BadSubmission(
-            f"{path} is no table of '{ID_COLUMN},{VALUE_COLUMN}' rows: {reason}"
-        ) from error
+        table.validate(full=True)
     if table.column_names != [ID_COLUMN, VALUE_COLUMN]:
         raise BadSubmission(
             f"{path} has the columns {table.column_names}; expected {[ID_COLUMN, VALUE_COLUMN]}"

@@ -6,7 +6,6 @@ or a path. Nothing here downloads; what is missing is explained instead.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.digests import remembered_digest
 from prompt_ensemble.errors import BadWeights, MissingWeights
 from prompt_ensemble.files import file_digest
+from prompt_ensemble.records import read_object, reading
 
 ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
 KAGGLE_INPUT = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle")) / "input"
 EMBEDDED_PACKAGE = "prompt_ensemble_weights"
+MANIFEST = "a weights manifest"
 LONGEST_PART = 200
 """Letters in the name of a file; systems refuse more than 255."""
 SEARCH_DEPTH = 5
@@ -88,14 +89,12 @@ def embedded_folder() -> Path:
 def load_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
     """Known models by name, from ``weights/manifest.json``."""
     file = path or embedded_folder() / "manifest.json"
-    try:
-        models = json.loads(file.read_text())["models"]
+    table = read_object(file, MANIFEST, BadWeights)
+    with reading(file, MANIFEST, BadWeights):
         entries = [
             ManifestEntry(**(model | {"files": tuple(ManifestFile(**f) for f in model["files"])}))
-            for model in models
+            for model in table["models"]
         ]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise BadWeights(f"{file} is not a weights manifest: {error!r}") from error
     return {entry.name: entry for entry in entries}
 
 

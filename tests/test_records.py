@@ -1,76 +1,21 @@
 """Records: whatever a file holds, a reader returns what it should or says one line."""
 
-import json
-from collections.abc import Callable
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_blend import a_blend
+from readers import READERS
 
 from prompt_ensemble.cli import main
-from prompt_ensemble.config import load_config
-from prompt_ensemble.dataset.prompt_files import read_prompts
-from prompt_ensemble.dataset.splits import Split
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig, PromptEnsembleError
-from prompt_ensemble.records import read_object, read_table
-from prompt_ensemble.retrieval.prompt_sources import stream_prompts
-from prompt_ensemble.truth import load_prompts
-from prompt_ensemble.tuning.predictions import read_confidence, read_record
-from prompt_ensemble.tuning.tuned_blend import TunedBlend
+from prompt_ensemble.records import parse_json, read_object, read_objects, read_table
 
-CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0
-[members.options]\nviews = ["plain"]\n"""
-RECORD = json.dumps({"members": {"one": {"weight": 0.5, "seconds": 1.5}}, "images": 3}).encode()
 DEEP = b"[" * 100_000
-
-
-class Saves(Protocol):
-    """Something that writes itself into a file."""
-
-    def save(self, path: Path) -> None: ...
-
-
-def saved(what: Saves) -> bytes:
-    """The bytes of the file."""
-    with TemporaryDirectory() as folder:
-        what.save(Path(folder, "file"))
-        return Path(folder, "file").read_bytes()
-
-
-EMBEDDINGS = saved(Embeddings.of(["a", "b"], np.eye(2, EMBEDDING_WIDTH)))
-SPLIT = saved(Split(("a", "b", "c"), np.arange(3), np.array([0, 1, 0])))
-BLEND = saved(a_blend({"one": 0.7, "two": 0.3}))
-
-
-def saved_parquet() -> bytes:
-    import io
-
-    import pyarrow
-    import pyarrow.parquet
-
-    buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table({"prompt": ["a cat", "a dog"]}), buffer)
-    return buffer.getvalue()
-
-
-READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
-    "config": ("c.toml", CONFIG, load_config),
-    "record": ("run.json", RECORD, lambda path: read_record(path.parent)),
-    "split": ("split.json", SPLIT, Split.load),
-    "blend": ("blend.json", BLEND, TunedBlend.load),
-    "prompts": ("p.csv", b"imgId,prompt\na,a cat\nb,a dog\n", load_prompts),
-    "confidence": ("c.csv", b"image_id,one\na,0.5\n", lambda path: read_confidence(path, ["a"])),
-    "lines": ("l.jsonl", b'{"prompt": "a cat"}\n', lambda path: read_prompts([path])),
-    "text": ("t.txt", b"a cat\na dog\n", lambda path: read_prompts([path])),
-    "parquet": ("p.parquet", saved_parquet(), lambda path: list(stream_prompts([path]))),
-    "embeddings": ("e.safetensors", EMBEDDINGS, Embeddings.load),
-}
+QUICK, SLOW = 2000, 50_000
+"""Damaged files of all readers together."""
 
 
 @st.composite
@@ -123,13 +68,13 @@ def test_the_files_that_are_damaged_below_are_right_before(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", READERS)
 def test_only_errors_of_ours_come_out_of_damaged_files(kind):
-    check_many(kind, 200)
+    check_many(kind, math.ceil(QUICK / len(READERS)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", READERS)
 def test_only_errors_of_ours_come_out_of_very_many_damaged_files(kind):
-    check_many(kind, 5000)
+    check_many(kind, math.ceil(SLOW / len(READERS)))
 
 
 @pytest.mark.parametrize("kind", READERS)
@@ -144,6 +89,29 @@ def test_what_is_no_record_at_all_is_one_line(kind, content):
 def test_a_folder_given_as_a_file_is_one_line(tmp_path):
     with pytest.raises(BadConfig, match="directory"):
         read_object(tmp_path, "a record")
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', "[" * 300 + "]" * 300, "[" * 100_000, "9" * 5000])
+def test_json_that_could_not_be_written_again_is_refused(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+def test_a_letter_of_two_halves_is_whole():
+    assert parse_json(r'"\ud83d\ude00"') == "\N{GRINNING FACE}"
+
+
+def test_the_line_that_is_wrong_is_named(tmp_path):
+    (tmp_path / "l.jsonl").write_text('{"a": 1}\n\n[2]\n')
+    with pytest.raises(BadConfig, match=r"l\.jsonl, line 3 cannot be read as a row"):
+        list(read_objects(tmp_path / "l.jsonl", "a row"))
+
+
+def test_a_file_larger_than_any_record_is_not_read(tmp_path):
+    with (tmp_path / "huge.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(BadConfig, match="more than 256 MiB"):
+        read_object(tmp_path / "huge.json", "a record")
 
 
 def test_a_row_that_is_too_short_is_named(tmp_path):

@@ -107,20 +107,14 @@ def caption_with(
 
 def read_captions(path: Path) -> Findings:
     """Captions from a file of JSON rows."""
-    from prompt_ensemble.errors import BadConfig
     from prompt_ensemble.findings import Findings, Line
-    from prompt_ensemble.records import FAULTS
+    from prompt_ensemble.records import read_objects, reading
 
+    what = "a caption with its image_id, as 'prompt-ensemble caption --out' writes them"
     said: dict[str, str] = {}
-    try:
-        for text in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(text)
+    for where, row in read_objects(path, what):
+        with reading(where, what):
             said.setdefault(str(row["image_id"]), str(row["caption"]))
-    except FAULTS as error:
-        raise BadConfig(
-            f"{path} is no file of captions ({error!r}); expected a JSON object with image_id and "
-            "caption a line, as 'prompt-ensemble caption --out' writes"
-        ) from error
     return Findings.said(tuple(said), [[Line("caption", text, 0.0)] for text in said.values()])
 
 

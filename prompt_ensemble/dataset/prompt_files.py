@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import write_atomically
-from prompt_ensemble.records import as_object, reading
+from prompt_ensemble.records import objects_of, reading
 
 PROMPT = "prompt"
 
@@ -22,9 +22,13 @@ def read_prompts(paths: Iterable[Path]) -> list[str]:
 
 def prompts_of(path: Path) -> Iterator[str]:
     """The prompts of one file: ``.csv`` by its column, ``.jsonl`` by its key, others by lines."""
-    read = READERS.get(path.suffix, iter)
     with reading(path, "prompts in UTF-8"), path.open(newline="", encoding="utf-8") as file:
-        yield from read(file)
+        if path.suffix == ".csv":
+            yield from from_table(file)
+        elif path.suffix == ".jsonl":
+            yield from from_json_lines(file, path)
+        else:
+            yield from file
 
 
 def from_table(file: TextIO) -> Iterator[str]:
@@ -35,19 +39,12 @@ def from_table(file: TextIO) -> Iterator[str]:
     return (row[PROMPT] or "" for row in table)
 
 
-def from_json_lines(file: TextIO) -> Iterator[str]:
+def from_json_lines(file: TextIO, path: Path) -> Iterator[str]:
     """The key of each JSON object, one a line."""
-    for line in file:
-        record = as_object(json.loads(line))
+    for where, record in objects_of(file, path, "an object with a prompt"):
         if PROMPT not in record:
-            raise ValueError(f"a line has the keys {list(record)}; expected one named 'prompt'")
+            raise BadConfig(f"{where} has the keys {list(record)}; expected one named 'prompt'")
         yield str(record[PROMPT])
-
-
-READERS: Mapping[str, Callable[[TextIO], Iterator[str]]] = {
-    ".csv": from_table,
-    ".jsonl": from_json_lines,
-}
 
 
 def write_prompts(path: Path, prompts: Iterable[str]) -> None:

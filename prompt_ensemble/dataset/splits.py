@@ -18,7 +18,7 @@ import numpy as np
 
 from prompt_ensemble.errors import BadConfig, MismatchedIds
 from prompt_ensemble.files import write_atomically
-from prompt_ensemble.records import FAULTS
+from prompt_ensemble.records import read_object, reading
 
 FORMAT = 1
 
@@ -111,14 +111,12 @@ class Split:
     @classmethod
     def load(cls, path: Path) -> Split:
         """Read what ``save`` wrote, if it is still what was written."""
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_object(path, "a split file")
+        with reading(path, "a split file"):
             images = record["images"]
             rows = np.array(list(images.values()), np.int64).reshape(len(images), 2)
             split = cls(tuple(images), rows[:, 0], rows[:, 1])
             noted = record["digest"]
-        except FAULTS as error:
-            raise BadConfig(f"{path} cannot be read as a split file ({error!r})") from error
         if split.digest != noted:
             raise BadConfig(
                 f"{path} has digest {split.digest[:12]}… but notes {str(noted)[:12]}…: it was "

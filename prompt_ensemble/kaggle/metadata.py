@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.records import read_object
 
 KERNEL_FILE = "kernel-metadata.json"
 DATASET_FILE = "dataset-metadata.json"
@@ -26,13 +26,7 @@ GPU = "NvidiaTeslaT4"
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """A metadata file."""
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadMetadata(f"{path} cannot be read ({error})") from error
-    if not isinstance(metadata, dict):
-        raise BadMetadata(f"{path} holds no JSON object, as Kaggle's client expects")
-    return metadata
+    return read_object(path, "metadata, which is one JSON object", BadMetadata)
 
 
 def refuse(faults: list[str], path: Path) -> None:

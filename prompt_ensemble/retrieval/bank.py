@@ -16,6 +16,7 @@ import numpy as np
 
 from prompt_ensemble.cache import cache_folder
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.records import FAULTS
 from prompt_ensemble.retrieval.phrases import PhraseList
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def read_vectors(path: Path, count: int) -> np.ndarray | None:
         return None
     try:
         vectors = map_arrays(path)["vectors"]
-    except (KeyError, ValueError, OSError) as error:
+    except FAULTS as error:
         log.warning("%s is damaged (%s) and will be made again", path, error)
         return None
     if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from prompt_ensemble.records import as_object, parse_json
 
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
@@ -26,13 +27,13 @@ def map_arrays(path: Path) -> dict[str, np.ndarray]:
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
         if length > LONGEST_HEADER:
             raise ValueError("it does not begin as a safetensors file does")
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(length))
     content = np.memmap(path, np.uint8, "r")
     start = LENGTH_BYTES + length
     try:
         return {
             name: map_array(content[start:], entry)
-            for name, entry in header.items()
+            for name, entry in as_object(header).items()
             if name != "__metadata__"
         }
     except (KeyError, TypeError, AttributeError) as error:

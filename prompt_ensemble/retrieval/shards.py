@@ -10,6 +10,7 @@ import numpy as np
 
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.records import FAULTS
 from prompt_ensemble.retrieval.mapped import map_arrays
 
 
@@ -58,7 +59,7 @@ def map_shard(path: Path) -> BankShard:
         content = map_arrays(path)
         vectors, text, ends = content["vectors"], content["text"], content["ends"]
         shard = BankShard(path, vectors, content.get("keys", vectors), text, ends)
-    except (OSError, ValueError, KeyError) as error:
+    except FAULTS as error:
         raise BadWeights(
             f"{path} is damaged ({error}); delete it and build the bank again, which keeps the rest"
         ) from error

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from prompt_ensemble.files import write_atomically
+from prompt_ensemble.records import objects_of, reading
 
+NOTES = "notes of a training run"
 WIDTH, HEIGHT, MARGIN = 640, 320, 40
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 
@@ -32,8 +34,15 @@ class Journal:
         """All lines so far; one that was cut off by an interrupt is left out."""
         if not self.file.exists():
             return []
-        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        with reading(self.file, NOTES):
+            lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = (line for line in lines if line.endswith("\n"))
+        notes = []
+        for where, note in objects_of(whole, self.file, NOTES):
+            with reading(where, NOTES):
+                int(note["step"]), [float(number) for number in note.values()]
+            notes.append(note)
+        return notes
 
     def draw(self) -> None:
         """The plot, one curve for each number noted."""

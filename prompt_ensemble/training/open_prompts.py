@@ -13,6 +13,7 @@ import numpy as np
 
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.predictors import Encode
+from prompt_ensemble.records import read_lines
 
 MOST_PROMPTS = 10_000
 """Enough for a covariance of 384 numbers."""
@@ -23,10 +24,7 @@ LEAST_VARIANCE = 0.01
 
 def read_open_prompts(file: Path) -> list[str]:
     """Prompts, one a line, evenly spread over the file."""
-    try:
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"open prompts {file} cannot be read ({error})") from error
+    lines = read_lines(file, "open prompts, one a line")
     if len(lines) < FEWEST_PROMPTS:
         raise BadConfig(f"open prompts {file} has {len(lines)} lines; expected thousands, one each")
     places = np.linspace(0, len(lines) - 1, min(MOST_PROMPTS, len(lines))).astype(int)

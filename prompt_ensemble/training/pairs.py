@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import file_digest
+from prompt_ensemble.records import read_objects, reading
 
 
 @dataclass(frozen=True)
@@ -51,31 +52,26 @@ class Pairs:
 
 def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
     """Pairs of a listing; images are looked for in ``folders``, else beside the listing."""
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"pairs {listing} cannot be read ({error})") from error
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(
-        read_pair(line, roots, f"{listing}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
+        read_pair(record, roots, where)
+        for where, record in read_objects(listing, "a pair of image and prompt")
     )
     if not rows:
         raise BadConfig(f"{listing} holds no pairs; expected a JSON object a line")
     return Pairs(rows, file_digest(listing))
 
 
-def read_pair(line: str, roots: Sequence[Path], where: str) -> Pair:
+def read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> Pair:
     """One line of a listing; ``image`` and ``prompt`` must be there."""
     try:
-        record = json.loads(line)
         image, prompt = Path(record["image"]), str(record["prompt"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise BadConfig(
             f'{where} is no pair ({error!r}); expected {{"image": "a.jpg", "prompt": "…"}}'
         ) from error
-    found = [root / image for root in roots if (root / image).is_file()]
+    with reading(where, "a pair"):  # a name may be too long for the system, or hold a null
+        found = [root / image for root in roots if (root / image).is_file()]
     if not found:
         searched = ", ".join(map(str, roots))
         raise BadConfig(f"{where}: image {image} is not in {searched}; name its folder (--images)")

@@ -13,6 +13,7 @@ from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.evaluation.intervals import Difference
 from prompt_ensemble.files import write_atomically
 from prompt_ensemble.metric import Score
+from prompt_ensemble.records import read_object
 from prompt_ensemble.tuning.gate import Gate
 
 FORMAT = 1
@@ -77,11 +78,8 @@ class TunedBlend:
     @classmethod
     def load(cls, path: Path) -> TunedBlend:
         """Read what ``save`` wrote, every key checked."""
-        try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise BadConfig(f"{path} cannot be read as a tuned blend ({error})") from error
-        if not isinstance(table, dict) or table.get("format") != FORMAT:
+        table = read_object(path, "a tuned blend")
+        if table.get("format") != FORMAT:
             raise BadConfig(
                 f"{path} is not a tuned blend of format {FORMAT}; 'prompt-ensemble tune' writes it"
             )

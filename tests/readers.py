@@ -1,0 +1,148 @@
+"""Every reader of files that users and earlier runs leave, each with a file that it can read."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from tiny_blend import a_blend
+
+from prompt_ensemble.commands.interrogate import read_captions
+from prompt_ensemble.config import load_config
+from prompt_ensemble.dataset.prompt_files import read_prompts
+from prompt_ensemble.dataset.splits import Split
+from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.findings import Findings, Line
+from prompt_ensemble.kaggle.metadata import read_metadata
+from prompt_ensemble.retrieval.bank import keep_vectors, read_vectors
+from prompt_ensemble.retrieval.neighbour_bank import BankCard, read_card
+from prompt_ensemble.retrieval.phrases import read_phrases
+from prompt_ensemble.retrieval.prompt_sources import stream_prompts
+from prompt_ensemble.retrieval.shards import map_shard, write_shard
+from prompt_ensemble.store import NOTES, Shard, Store
+from prompt_ensemble.submission import check_submission, read_submission, write_submission
+from prompt_ensemble.survey import SurveyedImage
+from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.open_prompts import read_open_prompts
+from prompt_ensemble.training.pairs import read_pairs
+from prompt_ensemble.training.recipe_files import read_recipe
+from prompt_ensemble.truth import load_prompts
+from prompt_ensemble.tuning.predictions import read_confidence, read_record
+from prompt_ensemble.tuning.tuned_blend import TunedBlend
+from prompt_ensemble.weights import load_manifest
+
+Reader = Callable[[Path], object]
+CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0
+[members.options]\nviews = ["plain"]\n"""
+RECORD = json.dumps({"members": {"one": {"weight": 0.5, "seconds": 1.5}}, "images": 3}).encode()
+MANIFEST = b"""{"models": [{"name": "a", "kind": "captioner", "source": "somewhere",
+"revision": "1", "licence": "MIT", "files": [{"path": "a.bin", "bytes": 3}]}]}"""
+CARD = BankCard("a digest", None, ("another",), "prompt", 10)
+METADATA = b'{"id": "me/mine", "title": "mine", "code_file": "x.py", "enable_gpu": true}'
+ROWS = np.eye(2, EMBEDDING_WIDTH, dtype=np.float32)
+TWO = Embeddings.of(["a", "b"], ROWS)
+SHARD = Shard((SurveyedImage("a", Path("a.png"), "0"), SurveyedImage("b", Path("b.png"), "1")), "k")
+FOUND = Findings(("a", "b"), ((Line("caption", "a cat", 0.5),), ()), ROWS)
+SPLIT = Split(("a", "b", "c"), np.arange(3), np.array([0, 1, 0]))
+
+
+def saved(write: Callable[[Path], object], name: str = "file") -> bytes:
+    """The bytes of a file as ``write`` leaves it."""
+    with TemporaryDirectory() as folder:
+        write(Path(folder, name))
+        return Path(folder, name).read_bytes()
+
+
+def saved_parquet() -> bytes:
+    import pyarrow
+    import pyarrow.parquet
+
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"prompt": ["a cat", "a dog"]}), buffer)
+    return buffer.getvalue()
+
+
+def shard_path(path: Path) -> Path:
+    """Where a store beside ``path`` keeps the shard."""
+    return Store(path.parent).path("one", SHARD)
+
+
+def stored(path: Path) -> Findings | None:
+    """A store's shard, of which ``path`` holds the bytes."""
+    shard_path(path).parent.mkdir()
+    shard_path(path).write_bytes(path.read_bytes())
+    return Store(path.parent).load("one", SHARD)
+
+
+def noted(path: Path) -> dict[str, float]:
+    """The notes of a store, of which ``path`` holds the bytes."""
+    (path.parent / "one").mkdir()
+    (path.parent / "one" / NOTES).write_bytes(path.read_bytes())
+    return Store(path.parent).notes("one")
+
+
+def all_of_a_shard(path: Path) -> list[str]:
+    shard = map_shard(path)
+    return [shard.prompt(row) for row in range(len(shard))]
+
+
+def paired(path: Path) -> object:
+    (path.parent / "a.png").touch()
+    return read_pairs(path, [])
+
+
+def save_shard(path: Path) -> None:
+    Store(path.parent).save("one", SHARD, FOUND, 1.0)
+    shard_path(path).rename(path)
+
+
+READERS: dict[str, tuple[str, bytes, Reader]] = {
+    "config": ("c.toml", CONFIG, load_config),
+    "record": ("run.json", RECORD, lambda path: read_record(path.parent)),
+    "split": ("split.json", saved(SPLIT.save), Split.load),
+    "blend": ("blend.json", saved(a_blend({"one": 0.7, "two": 0.3}).save), TunedBlend.load),
+    "truth": ("p.csv", b"imgId,prompt\na,a cat\nb,a dog\n", load_prompts),
+    "confidence": ("c.csv", b"image_id,one\na,0.5\n", lambda path: read_confidence(path, ["a"])),
+    "lines": ("l.jsonl", b'{"prompt": "a cat"}\n', lambda path: read_prompts([path])),
+    "table": ("t.csv", b'prompt,x\n"a, b",1\n', lambda path: read_prompts([path])),
+    "text": ("t.txt", b"a cat\na dog\n", lambda path: read_prompts([path])),
+    "parquet": ("p.parquet", saved_parquet(), lambda path: list(stream_prompts([path]))),
+    "embeddings": ("e.safetensors", saved(TWO.save), Embeddings.load),
+    "submission": ("s.csv", saved(lambda path: write_submission(path, TWO)), read_submission),
+    "checked": (
+        "s.csv",
+        saved(lambda path: write_submission(path, TWO)),
+        lambda path: check_submission(path, ["a", "b"]),
+    ),
+    "store": ("f.safetensors", saved(save_shard), stored),
+    "notes": ("n.json", b'{"load_seconds": 1.5}', noted),
+    "bank shard": (
+        "s.safetensors",
+        saved(lambda path: write_shard(path, ["a cat", "a dog"], ROWS, None)),
+        all_of_a_shard,
+    ),
+    "bank card": ("bank.json", json.dumps(asdict(CARD)).encode(), lambda p: read_card(p.parent)),
+    "phrase rows": (
+        "v.safetensors",
+        saved(lambda path: keep_vectors(path, ROWS)),
+        lambda path: read_vectors(path, 2),
+    ),
+    "phrases": ("p.txt", b"a cat\na dog\n", read_phrases),
+    "pairs": ("p.jsonl", b'{"image": "a.png", "prompt": "a cat", "source": "x"}\n', paired),
+    "recipe": ("r.toml", b"steps = 3\n", lambda path: read_recipe(path, {})),
+    "open prompts": ("o.txt", b"a cat\na dog\na cow\n", read_open_prompts),
+    "journal": (
+        "metrics.jsonl",
+        b'{"step": 1, "loss": 0.5}\n',
+        lambda path: Journal(path.parent).forget_after(1),
+    ),
+    "captions": ("c.jsonl", b'{"image_id": "a", "caption": "a cat"}\n', read_captions),
+    "manifest": ("m.json", MANIFEST, load_manifest.__wrapped__),
+    "metadata": ("kernel-metadata.json", METADATA, read_metadata),
+}
+"""Name → the file's name, its right content, and what reads it."""
