@@ -223,7 +223,6 @@ def interrogator(folder: Path, name: str, device: str) -> Any:
 
 def ours(folder: Path, sizes: Sizes, device: str) -> dict[str, Any]:
     """The product's own run, with its files."""
-    from prompt_ensemble.outputs import write_outputs
     from prompt_ensemble.pipeline import STORE_FOLDER, predict
     from prompt_ensemble.store import Store
 
@@ -232,7 +231,6 @@ def ours(folder: Path, sizes: Sizes, device: str) -> dict[str, Any]:
         folder / "images", folder / "ours", config=config_of(folder, sizes), weights=[folder],
         device=device,
     )  # fmt: skip
-    write_outputs(prediction, folder / "ours")
     seconds = time.perf_counter() - started
     store = Store(folder / "ours" / STORE_FOLDER)
     stages = {

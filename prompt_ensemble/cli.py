@@ -48,6 +48,14 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"prompt_ensemble.commands.{name}").command
         return command
 
+    def invoke(self, context: click.Context) -> object:
+        """The command's result; a reader of the output that has seen enough ends it in peace."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # caught here, since click makes an exit with code 1 of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The table of commands as it stands above."""
         with formatter.section("Commands"):
@@ -79,9 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; the same command continues where it was", err=True)
         return 130
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:  # a folder given as a file, a full disk: the system says what is wrong
         name = error.filename2 or error.filename
         where = f"{name}: " if name else ""

@@ -19,6 +19,9 @@ Each message is one line: what happened, where, what was expected, and the cure.
 
 from __future__ import annotations
 
+MOST_NAMES = 50
+"""Known names that a message lists; timm has more than a thousand."""
+
 
 class PromptEnsembleError(Exception):
     """Root of every error a user can cause or cure; the command line shows only these as a line."""
@@ -73,9 +76,15 @@ class WorkerFailed(PromptEnsembleError):
 
 
 def nearest_name(name: str, known: list[str]) -> str:
-    """The tail of an unknown-name message: a near match if there is one, and all known names."""
+    """The tail of an unknown-name message: near matches if there are some, and all known names.
+
+    Of very many names only the near ones are said.
+    """
     import difflib
 
+    if len(known) > MOST_NAMES:
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+        return f"near ones: {', '.join(near)}" if near else f"{len(known)} are known, none near"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}known: {', '.join(known)}"

@@ -14,14 +14,17 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Score:
-    """A mean over images with its 95% bootstrap interval."""
+    """A mean over images with its 95% bootstrap interval, if there is more than one to draw."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     images: int
 
     def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            images = "1 image" if self.images == 1 else f"{self.images} images of one prompt"
+            return f"{self.mean:.4f} ({images}, too few for an interval)"
         return f"{self.mean:.4f} (95% {self.low:.4f} to {self.high:.4f}, {self.images} images)"
 
 
@@ -51,6 +54,8 @@ def score(predicted: Embeddings, truth: Embeddings, seed: int = 0) -> Score:
 def bootstrap(per_image: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> Score:
     """Mean of per-image values and the 2.5 and 97.5 percentiles of resampled means."""
     count = len(per_image)
+    if count == 1:
+        return Score(float(per_image[0]), None, None, 1)
     random = np.random.default_rng(seed)
     means = np.array([per_image[random.integers(0, count, count)].mean() for _ in range(resamples)])
     low, high = np.quantile(means, (0.025, 0.975))

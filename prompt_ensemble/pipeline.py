@@ -19,6 +19,7 @@ from prompt_ensemble.files import require_writable
 from prompt_ensemble.images import find_images
 from prompt_ensemble.members import Member, open_ensemble, useful
 from prompt_ensemble.observing import MemberResult, Observation, Run, result_of
+from prompt_ensemble.outputs import write_outputs
 from prompt_ensemble.predictors import Encode
 from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.sentence_encoder import SentenceEncoder
@@ -49,16 +50,20 @@ def predict(
     out: Path | str,
     *,
     config: RunConfig | str | Path = "embedded",
-    weights: Sequence[Path] = (),
+    weights: Sequence[Path | str] | Path | str = (),
     device: str = "auto",
     precision: str = "auto",
     on_bad_image: str = "fail",
     workers: int | None = None,
     deadline: str | float | None = None,
+    sample: Path | str | None = None,
     meanwhile: Callable[[Embeddings], object] | None = None,
     progress: Progress = silent,
 ) -> Prediction:
-    """Run an ensemble over images; ``out/store`` keeps what is finished, so a rerun continues.
+    """Run an ensemble over images and write ``out/submission.csv`` and all that stands beside it.
+
+    ``out/store`` keeps what is finished, so a rerun continues. ``sample``, a
+    sample_submission.csv, tells the order of the submission.
 
     ``config`` is a preset's name, a TOML file or a ``RunConfig``. With ``on_bad_image="prior"``
     images that cannot be read get the preset's prior instead of stopping the run. ``device`` may
@@ -109,7 +114,9 @@ def predict(
         config = without(config, list(results))
     whole = assemble(results, config, prior, album)
     seconds = time.monotonic() - started
-    return Prediction(whole, results, album, config, run.placement, seconds, skipped)
+    prediction = Prediction(whole, results, album, config, run.placement, seconds, skipped)
+    write_outputs(prediction, Path(out), Path(sample) if sample else None)
+    return prediction
 
 
 def resolve_config(config: RunConfig | str | Path) -> RunConfig:

@@ -105,18 +105,19 @@ class WeightRoots:
     folders: tuple[Path, ...]
 
     @classmethod
-    def usual(cls, extra: Sequence[Path] = ()) -> WeightRoots:
+    def usual(cls, extra: Sequence[Path | str] | Path | str = ()) -> WeightRoots:
         """The given folders, then the environment's, the embedded ones, and Kaggle's mounts."""
         listed = os.environ.get(ENVIRONMENT_VARIABLE, "").split(os.pathsep)
         named = [Path(folder) for folder in listed if folder]
-        for folder in [*extra, *named]:
+        given = [Path(extra)] if isinstance(extra, str | Path) else [Path(one) for one in extra]
+        for folder in [*given, *named]:
             if not folder.is_dir():
                 raise MissingWeights(
                     f"weights folder {folder} is not there; "
                     f"give an existing one with --weights or {ENVIRONMENT_VARIABLE}"
                 )
         kaggle = [KAGGLE_INPUT] if KAGGLE_INPUT.is_dir() else []
-        return cls((*extra, *named, embedded_folder(), *kaggle))
+        return cls((*given, *named, embedded_folder(), *kaggle))
 
     def find(self, name: str) -> FoundWeights:
         """The files of model ``name``, whole wherever the manifest knows their digests."""

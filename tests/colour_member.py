@@ -100,12 +100,10 @@ def colour_ensemble(seconds_per_batch: float = 0.0) -> RunConfig:
 
 def run(images: Path, out: Path, seconds_per_batch: float = 0.0) -> None:
     """A whole run, as the command line does it."""
-    from prompt_ensemble.outputs import write_outputs
     from prompt_ensemble.pipeline import predict
 
     registry.PREDICTORS["colour"] = "colour_member:ColourPredictor"
-    prediction = predict(images, out, config=colour_ensemble(seconds_per_batch), device="cpu")
-    write_outputs(prediction, out)
+    predict(images, out, config=colour_ensemble(seconds_per_batch), device="cpu")
 
 
 if __name__ == "__main__":

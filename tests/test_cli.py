@@ -193,3 +193,60 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_any_model(tmp_path, p
     out = tmp_path / "file" / "out"
     assert main(["predict", str(photos), "--preset", "embedded-lites", "--out", str(out)]) == 1
     assert "cannot be written to" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_work(tmp_path, submission, capsys):
+    (tmp_path / "file").write_text("")
+    out = ["--out", str(tmp_path / "file" / "page")]
+    assert main(["evaluate", str(submission), "--truth", "nowhere.csv", *out]) == 1
+    assert "cannot be written to" in capsys.readouterr().err
+
+
+WRONG_TOGETHER = {
+    "a need that is no member": (
+        THREE.split('[[members]]\nname = "third')[0].replace('from = "first"', 'from = "frist"'),
+        "did you mean 'first'",
+    ),
+    "a share of no prior": (
+        "prior_weight = 0.2\n" + THREE.split('[[members]]\nname = "second')[0].split("\n", 1)[1],
+        "names no prior",
+    ),
+    "a list that is not there": (
+        THREE.split('[[members]]\nname = "third')[0] + 'banks = ["nope.txt"]\n',
+        "phrase list 'nope.txt'",
+    ),
+    "a prior that is a model": (
+        THREE.split('[[members]]\nname = "second')[0].replace("embedded-prior", "embedded-lite0"),
+        "holds no prior.safetensors",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TOGETHER)
+def test_doctor_and_predict_say_the_same_before_any_model(tmp_path, photos, capsys, name):
+    toml, told = WRONG_TOGETHER[name]
+    (tmp_path / "mine.toml").write_text(toml)
+    config = ["--config", str(tmp_path / "mine.toml")]
+    assert main(["doctor", *config, "--json"]) == 0
+    (states,) = json.loads(capsys.readouterr().out)["presets"].values()
+    assert any(told in state for state in states.values())
+    assert main(["predict", str(photos), *config, "--out", str(tmp_path / "out")]) == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out" / "store").exists()
+
+
+def test_ctrl_c_is_exit_code_130(monkeypatch, capsys):
+    def stopped(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("prompt_ensemble.cli.group.main", stopped)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_who_has_seen_enough_is_left_in_peace():
+    code = "import sys; from prompt_ensemble.cli import main; sys.exit(main(['weights', 'list']))"
+    command = f'{sys.executable} -c "{code}" | true; exit ${{PIPESTATUS[0]}}'
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert run.returncode == 0
+    assert run.stderr == ""

@@ -47,3 +47,9 @@ def test_the_interval_covers_the_mean_and_narrows_with_more_images():
 def test_the_same_predictions_give_the_same_interval():
     one, two = embeddings("abcdef", 1), embeddings("abcdef", 2)
     assert score(one, two) == score(one, two)
+
+
+def test_one_image_has_no_interval():
+    found = bootstrap(np.array([0.4]))
+    assert found.low is None and found.high is None
+    assert str(found) == "0.4000 (1 image, too few for an interval)"

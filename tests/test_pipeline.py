@@ -9,10 +9,10 @@ from broken_images import write_broken_images
 from colour_member import colour_ensemble
 
 from prompt_ensemble.blending import blend
+from prompt_ensemble.cli import main
 from prompt_ensemble.config import MemberConfig, RunConfig
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig, UnreadableImage
-from prompt_ensemble.outputs import write_outputs
 from prompt_ensemble.pipeline import predict
 from prompt_ensemble.submission import check_submission
 
@@ -36,12 +36,11 @@ def test_a_run_is_the_blend_of_its_members(photos, tmp_path):
 
 def test_what_is_written_passes_its_check(photos, tmp_path):
     prediction = predict(photos, tmp_path, config=colour_ensemble())
-    write_outputs(prediction, tmp_path)
     assert check_submission(tmp_path / "submission.csv", prediction.album.image_ids) == []
 
 
 def test_the_table_has_a_row_for_every_image_and_says_what_was_said(photos, tmp_path):
-    write_outputs(predict(photos, tmp_path, config=colour_ensemble()), tmp_path)
+    predict(photos, tmp_path, config=colour_ensemble())
     with (tmp_path / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["image_id"] for row in rows] == [f"photo{n:02}" for n in range(12)]
@@ -49,7 +48,7 @@ def test_the_table_has_a_row_for_every_image_and_says_what_was_said(photos, tmp_
 
 
 def test_the_record_says_how_it_came_about(photos, tmp_path):
-    write_outputs(predict(photos, tmp_path, config=colour_ensemble(), device="cpu"), tmp_path)
+    predict(photos, tmp_path, config=colour_ensemble(), device="cpu")
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["device"] == "cpu fp32"
     assert record["members"]["one"]["weight"] == 0.75
@@ -59,7 +58,7 @@ def test_the_record_says_how_it_came_about(photos, tmp_path):
 
 
 def test_the_page_shows_every_image_and_asks_for_nothing(photos, tmp_path):
-    write_outputs(predict(photos, tmp_path, config=colour_ensemble()), tmp_path)
+    predict(photos, tmp_path, config=colour_ensemble())
     page = (tmp_path / "report.html").read_text()
     assert page.count("<img ") == page.count("data:image/jpeg") == 12
     assert "http" not in page
@@ -119,3 +118,15 @@ def test_members_that_need_each_other_are_an_error(photos, tmp_path):
 def test_an_option_nobody_knows_is_an_error_before_anything_runs(photos, tmp_path):
     with pytest.raises(BadConfig, match="unknown key 'sede'; did you mean 'seed'"):
         predict(photos, tmp_path, config=ensemble(member("one", sede=1)))
+
+
+def test_python_leaves_the_files_that_the_command_leaves(photos, tmp_path):
+    config = 'prior = "embedded-prior"\n[[members]]\nname = "one"\nmodel = "colour"\n'
+    (tmp_path / "mine.toml").write_text(config)
+    predict(str(photos), str(tmp_path / "python"), config=str(tmp_path / "mine.toml"))
+    arguments = ["--out", str(tmp_path / "command"), "--config", str(tmp_path / "mine.toml")]
+    assert main(["predict", str(photos), *arguments, "--quiet"]) == 0
+    left = [sorted(p.name for p in (tmp_path / run).iterdir()) for run in ("python", "command")]
+    assert left[0] == left[1]
+    whole = [(tmp_path / run / "submission.csv").read_bytes() for run in ("python", "command")]
+    assert whole[0] == whole[1]

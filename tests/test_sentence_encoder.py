@@ -1,6 +1,7 @@
 """The real encoder, against the competition's published numbers."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +46,15 @@ def test_no_texts_give_no_rows(encoder):
 def test_a_folder_that_is_no_encoder_is_one_clear_error(tmp_path):
     with pytest.raises(BadWeights, match=r"expected modules\.json"):
         SentenceEncoder(tmp_path).encode(["a"])
+
+
+def test_progress_moves_long_before_four_thousand_texts(encoder):
+    moved = []
+
+    @contextmanager
+    def watched(stage, total, unit="image"):
+        yield moved.append
+
+    encoder.encode([f"cat {number}" for number in range(1100)], progress=watched)
+    assert sum(moved) == 1100
+    assert max(moved) <= 1000

@@ -79,6 +79,11 @@ def test_ids_with_commas_and_quotes_read_back(tmp_path):
     assert submission_ids(tmp_path / "s.csv") == ids
 
 
+def test_a_path_may_be_a_text(tmp_path):
+    write_submission(str(tmp_path / "s.csv"), Embeddings.of(["a"], np.ones((1, EMBEDDING_WIDTH))))
+    assert submission_ids(tmp_path / "s.csv") == ("a",)
+
+
 def test_more_images_than_a_block_are_all_written(tmp_path):
     ids = tuple(f"{n:05}" for n in range(1100))
     vectors = np.random.default_rng(0).normal(size=(1100, EMBEDDING_WIDTH))

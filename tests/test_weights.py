@@ -134,3 +134,9 @@ def test_a_relative_path_is_one_from_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "runs" / "lite" / "regressor").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert WeightRoots(()).find("runs/lite/regressor").path.samefile("runs/lite/regressor")
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_folders_may_be_named_as_texts(tmp_path, many):
+    given = [str(tmp_path)] if many else str(tmp_path)
+    assert WeightRoots.usual(given).folders[0] == tmp_path

@@ -85,15 +85,19 @@ def ensemble_states(
     ensembles: Sequence[RunConfig], roots: WeightRoots
 ) -> dict[str, dict[str, str]]:
     """Every member of every ensemble, and the priors that they name."""
-    from prompt_ensemble.pipeline import load_prior
+    from prompt_ensemble.members import open_members
+    from prompt_ensemble.pipeline import prior_of
 
     states = {}
     for config in ensembles:
         states[config.name] = {
             member.name: state(check_member, member, roots) for member in config.members
         }
-        if config.prior:
-            states[config.name]["(prior)"] = state(load_prior, config.prior, roots)
+        if set(states[config.name].values()) == {READY}:
+            together = state(open_members, config, roots)
+            states[config.name] |= {} if together == READY else {"(members)": together}
+        if config.prior or config.prior_weight:
+            states[config.name]["(prior)"] = state(prior_of, config, roots)
     return states
 
 

@@ -50,11 +50,13 @@ def command(
     from prompt_ensemble.evaluation.page import page
     from prompt_ensemble.evaluation.records import as_record, image_table
     from prompt_ensemble.evaluation.truth_table import read_truth
-    from prompt_ensemble.files import write_atomically
+    from prompt_ensemble.files import require_writable, write_atomically
     from prompt_ensemble.images import find_images
     from prompt_ensemble.progress import bar, silent
 
     shown = silent if quiet else bar
+    if out:
+        require_writable(out)
     truth = read_truth(truth_file)
     found = evaluate_run(run, truth, shown)
     gains = None

@@ -55,6 +55,11 @@ def command(
 
     roots, placement = WeightRoots.usual(weights), choose_placement(device, precision)
     settings = {"mode": mode, **options.read_settings(pairs)}
+    if settings["mode"] == "caption" and not (captioner or captions):
+        raise click.UsageError(
+            "mode caption says the captions alone; name a captioner with --captioner, or a file "
+            "of captions with --captions"
+        )
     if captioner and captions:
         raise click.UsageError("give either --captioner or --captions")
     if captioner or captions:

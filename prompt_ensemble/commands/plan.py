@@ -94,7 +94,7 @@ def summary(costs: list[Expected], images: int, until: float | None) -> str:
     total = sum(one.seconds(images) for one in costs)
     rows.append(f"{images} images, one member after another: {spoken(total)}")
     if until is not None:
-        verdict = "is enough" if total <= until else "is not: some members would be left out"
+        verdict = "is enough" if total <= until else "is too short: some members would be left out"
         rows.append(f"a deadline of {spoken(until)} {verdict}")
     return "\n".join(rows)
 

@@ -58,7 +58,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Look at IMAGES (folders or files) and write OUT/submission.csv."""
-    from prompt_ensemble.outputs import write_outputs
     from prompt_ensemble.pipeline import predict, resolve_config
     from prompt_ensemble.progress import bar, silent
     from prompt_ensemble.submission import submission_ids, write_submission
@@ -79,10 +78,10 @@ def command(
         on_bad_image=on_bad_image,
         workers=workers,
         deadline=deadline,
+        sample=sample,
         meanwhile=lambda rows: write_submission(out / "submission.csv", rows, ids),
         progress=silent if quiet else bar,
     )
-    write_outputs(prediction, out, sample)
     check_written(out / "submission.csv", prediction, sample)
     click.echo(as_record(prediction, out) if as_json else summary(prediction, out))
 

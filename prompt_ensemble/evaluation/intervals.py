@@ -78,6 +78,8 @@ class Resampling:
 
     def intervals(self, columns: np.ndarray) -> list[Score]:
         """Mean and 95% interval of each column of ``(N, C)`` per-image values."""
+        if len(self.numbered[1]) == 1:  # every draw is the same one
+            return [Score(float(mean), None, None, len(columns)) for mean in columns.mean(axis=0)]
         low, high = np.quantile(self.means(columns), (0.025, 0.975), axis=0)
         return [
             Score(float(mean), float(under), float(over), len(columns))

@@ -122,7 +122,9 @@ def cell(value: Cell, label: str = "") -> str:
     if isinstance(value, str):
         return f"<td{said}>{escape(value)}</td>"
     if isinstance(value, Score):
-        text = f"{value.mean:.4f} <small>{value.low:.4f} to {value.high:.4f}</small>"
+        text = f"{value.mean:.4f}"
+        if value.low is not None and value.high is not None:
+            text += f" <small>{value.low:.4f} to {value.high:.4f}</small>"
         return f'<td class="number" data-value="{value.mean:.9g}"{said}>{text}</td>'
     places = 0 if float(value).is_integer() else 4 if abs(value) < 10 else 1
     number = f"{value:.{places}f}"

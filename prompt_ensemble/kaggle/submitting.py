@@ -58,7 +58,6 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     makes it better. Unreadable images get the preset's prior.
     """
     from prompt_ensemble.images import find_images
-    from prompt_ensemble.outputs import write_outputs
     from prompt_ensemble.pipeline import predict
     from prompt_ensemble.progress import bar
     from prompt_ensemble.submission import check_submission, write_submission
@@ -73,7 +72,6 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
         images, run, config=ensemble(preset, machine), device="all", on_bad_image="prior",
         deadline=deadline, meanwhile=lambda rows: write_submission(path, rows, ids), progress=bar,
     )  # fmt: skip
-    write_outputs(prediction, run)
     write_submission(path, prediction.embeddings, ids)
     faults = check_submission(path, ids)
     if faults:

@@ -50,6 +50,11 @@ def load(tower: nn.Module, paths: Sequence[Path]) -> None:
         file = state_file(path)
         state = plain_state(file)
         if any(name.startswith("_conv_stem") for name in state):
+            if not hasattr(tower, "conv_stem"):
+                raise BadWeights(
+                    f"{file} holds an EfficientNet, the network is a {type(tower).__name__}; name "
+                    "weights of that network as the backbone (training: an empty one is random)"
+                )
             stages = [len(stage) for stage in tower.blocks]  # type: ignore[arg-type, union-attr]
             state = to_timm_names(state, stages)
         load_strictly(tower, without_classifier(state, tower), file)

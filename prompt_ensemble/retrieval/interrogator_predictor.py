@@ -216,7 +216,9 @@ def check_options(options: InterrogatorOptions) -> None:
     if options.least < 0 or options.candidates < 1:
         raise BadConfig("least must be 0 or more, candidates 1 or more")
     if options.mode == "caption" and not options.captions_from:
-        raise BadConfig("mode 'caption' needs captions: name the member that says them")
+        raise BadConfig(
+            "mode 'caption' needs captions; name the member that says them with captions_from"
+        )
     if options.composition == "phrases" and options.mode in ("best", "negative"):
         raise BadConfig(
             f"composition 'phrases' needs phrases to mix, which mode {options.mode!r} does not "

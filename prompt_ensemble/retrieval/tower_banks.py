@@ -21,7 +21,7 @@ from prompt_ensemble.retrieval.vocabulary import labels_of
 if TYPE_CHECKING:
     from prompt_ensemble.retrieval.interrogator_predictor import InterrogatorOptions
 
-TEXTS_PER_STEP = 4096
+TEXTS_PER_STEP = 512
 
 
 def open_banks(

@@ -54,3 +54,10 @@ def test_very_many_groups_take_fewer_resamples(monkeypatch):
     resampling = Resampling.of_images(1000)
     assert resampling.draws.shape == (300, 1000)
     assert np.all(resampling.draws.sum(axis=1) == 1000)
+
+
+def test_images_of_one_prompt_have_no_interval():
+    found = Resampling(np.zeros(3, int)).interval(np.array([0.1, 0.2, 0.6]))
+    assert found.mean == pytest.approx(0.3)
+    assert found.low is None
+    assert "3 images of one prompt, too few for an interval" in str(found)

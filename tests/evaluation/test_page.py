@@ -12,9 +12,10 @@ from evaluation.evaluated_run import write_run
 from prompt_ensemble.embeddings import Embeddings
 from prompt_ensemble.evaluation.evaluate import evaluate
 from prompt_ensemble.evaluation.finished_run import read_run
-from prompt_ensemble.evaluation.page import page
+from prompt_ensemble.evaluation.page import cell, page
 from prompt_ensemble.evaluation.truth_table import TruthTable, load_prompts, load_sources
 from prompt_ensemble.images import find_images
+from prompt_ensemble.metric import Score
 from prompt_ensemble.tuning.predictions import load_confidence
 
 ARTEFACTS = Path(__file__).parents[2] / "build" / "artefacts"
@@ -143,3 +144,8 @@ def test_screenshots_are_left_as_artefacts(report, tmp_path):
         browser.screenshot(report, picture, width, 1600, tmp_path)
         assert picture.stat().st_size > 20_000
         logging.getLogger(__name__).warning("screenshot: %s", picture)
+
+
+def test_a_source_of_one_image_shows_no_interval():
+    assert "<small>" not in cell(Score(0.5, None, None, 1))
+    assert "<small>0.4000 to 0.6000</small>" in cell(Score(0.5, 0.4, 0.6, 9))

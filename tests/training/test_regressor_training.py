@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from training_samples import TINY, encode, write_pairs
 
-from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.regression.saved import load_regressor
 from prompt_ensemble.training.recipe import Recipe
 from prompt_ensemble.training.regressor_training import HeldOut, split_rows, train_regressor
@@ -87,3 +87,18 @@ def test_score_of_held_out_pairs_is_in_the_record(tmp_path: Path) -> None:
     noted = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["score"] == noted["score"]
     assert (tmp_path / "run" / "metrics.svg").read_text().startswith("<svg")
+
+
+def test_a_network_of_another_kind_than_its_backbone_is_named(tmp_path: Path) -> None:
+    recipe = replace(TINY, tower="vit_tiny_patch16_224", backbone="efficientnet-lite0")
+    with pytest.raises(BadWeights, match="holds an EfficientNet, the network is a VisionTransf"):
+        train_regressor(
+            write_pairs(tmp_path / "data"), recipe, tmp_path / "run", encode=encode,
+            roots=WeightRoots.usual(), held_out=NOTHING_HELD_OUT, cpu=True,
+        )  # fmt: skip
+
+
+def test_an_unknown_network_names_the_near_ones_only(tmp_path: Path) -> None:
+    with pytest.raises(BadWeights, match="near ones: ") as caught:
+        train(tmp_path, "run", replace(TINY, tower="vit_tiny"))
+    assert len(str(caught.value)) < 300
