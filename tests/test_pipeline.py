@@ -14,6 +14,7 @@ from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig, UnreadableImage
 from prompt_ensemble.outputs import write_outputs
 from prompt_ensemble.pipeline import predict
+from prompt_ensemble.seen_prompts import SeenPrompts
 from prompt_ensemble.submission import check_submission
 
 pytestmark = pytest.mark.usefixtures("colour")
@@ -119,3 +120,11 @@ def test_members_that_need_each_other_are_an_error(photos, tmp_path):
 def test_an_option_nobody_knows_is_an_error_before_anything_runs(photos, tmp_path):
     with pytest.raises(BadConfig, match="unknown key 'sede'; did you mean 'seed'"):
         predict(photos, tmp_path, config=ensemble(member("one", sede=1)))
+
+
+def test_what_members_were_trained_on_travels_with_the_run(photos, tmp_path):
+    config = RunConfig("lite", (MemberConfig("lite", "regressor", "embedded-lite0"),))
+    prediction = predict(photos, tmp_path / "out", config=config)
+    write_outputs(prediction, tmp_path / "out")
+    seen = SeenPrompts.load(tmp_path / "out" / "trained_on" / "lite.safetensors")
+    assert seen.prompts > 6000
