@@ -186,3 +186,23 @@ def test_whoever_reaches_for_the_network_is_noted_though_the_error_is_swallowed(
             reach()
     assert len(socket.socket.attempts) == 2
     socket.socket.attempts.clear()
+
+
+def test_every_architecture_that_open_clip_publishes_is_let_in(tmp_path):
+    from open_clip import get_model_config, list_models
+
+    for name in list_models():
+        config = json.dumps({"model_cfg": get_model_config(name), "preprocess_cfg": {}})
+        (tmp_path / "open_clip_config.json").write_text(config)
+        check_configs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Blip", "Blip2", "Git", "Florence2", "CLIP", "Siglip", "Siglip2", "ViT", "Swin", "GPT2"],
+)
+def test_what_transformers_writes_itself_is_let_in(tmp_path, name):
+    import transformers
+
+    getattr(transformers, f"{name}Config")().save_pretrained(tmp_path)
+    check_configs(tmp_path)
