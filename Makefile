@@ -83,6 +83,10 @@ MATERIAL = --data $(DATA) --open-prompts $(OPEN_PROMPTS) --competition $(COMPETI
 retrain-embedded: install ## train weights/embedded-lites from DATA=pairs.jsonl, with manifest and card
 	$(EMBEDDED) retrain $(MATERIAL) --out runs/embedded --revision $(REVISION)
 
+.PHONY: note-training-prompts
+note-training-prompts: install ## write weights/*/trained_on.safetensors from DATA=pairs.jsonl, untrained
+	$(EMBEDDED) trained-on --data $(DATA)
+
 .PHONY: evaluate-embedded
 evaluate-embedded: install ## print the tables of weights/MODEL_CARD.md, measured again
 	$(EMBEDDED) evaluate $(MATERIAL) --out runs/embedded

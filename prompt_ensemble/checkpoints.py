@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     import torch
 
 
+MOST_NUMBERS_A_BYTE = 2
+"""No format stores more: the smallest weights have four bits."""
+SPARE_NUMBERS = 10_000_000
+"""What may be absent without harm to the memory; it is named tensor by tensor later."""
+LARGEST_JSON = 256 * 2**20
 LARGEST_WEIGHT = 1e6
 """No trained network has weights as large; a flipped bit in an exponent makes larger ones."""
 MASKS = ("attn_mask", "bias_mask")
@@ -20,15 +26,30 @@ MASKS = ("attn_mask", "bias_mask")
 
 def read_json(path: Path) -> dict[str, object]:
     """A JSON object from a weight folder, or one line saying what is wrong with it."""
+    content = _parsed(path)
+    if not isinstance(content, dict):
+        raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
+    return content
+
+
+def read_json_list(path: Path) -> list[object]:
+    """The same for a file that holds a list."""
+    content = _parsed(path)
+    if not isinstance(content, list):
+        raise BadWeights(f"{path} must hold a JSON list, not a {type(content).__name__}")
+    return content
+
+
+def _parsed(path: Path) -> object:
+    """What a JSON file of sane size holds."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if (size := path.stat().st_size) > LARGEST_JSON:
+            raise ValueError(f"{size} bytes, more than the {LARGEST_JSON} allowed")
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadWeights(f"{path} is missing; copy the whole model folder") from error
     except (ValueError, OSError, RecursionError) as error:
         raise BadWeights(f"{path} is not readable JSON ({error}); copy the file again") from error
-    if not isinstance(content, dict):
-        raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
-    return content
 
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:
@@ -67,13 +88,36 @@ def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor
             finite(tensor, path)
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             continue
-        largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+        largest = _largest(tensor)
         if not largest <= LARGEST_WEIGHT and not name.endswith(MASKS):
             raise BadWeights(
                 f"{path} is damaged: {name} holds {largest:g}; expected finite numbers of at most "
                 f"{LARGEST_WEIGHT:g}; copy the file again"
             )
     return state
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    """The number farthest from zero, not finite if any is not."""
+    if not tensor.numel() or tensor.is_meta:
+        return 0.0
+    low, high = tensor.aminmax()
+    return max(abs(float(low)), abs(float(high)))
+
+
+def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
+    """Complain about a network, planned without memory, that its folders' files could not fill.
+
+    Built for real, it would take the machine's memory before the missing tensors are noticed.
+    """
+    files = [file for path in paths for file in ([path] if path.is_file() else path.iterdir())]
+    numbers = sum(tensor.numel() for tensor in planned.parameters())
+    stored = sum(file.stat().st_size for file in files if file.is_file())
+    if numbers > MOST_NUMBERS_A_BYTE * stored + SPARE_NUMBERS:
+        raise BadWeights(
+            f"{', '.join(map(str, paths))}: the files hold {stored:,} bytes, too few for the "
+            f"network of {numbers:,} numbers that is described; copy the whole model folder again"
+        )
 
 
 def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:

@@ -33,6 +33,8 @@ RECORDED_PACKAGES = (
     "pillow",
 )
 CONFIDENCE_TABLE = "confidence.csv"
+TRAINED_ON_FOLDER = "trained_on"
+"""Which prompts members were trained on, so that tuning and evaluating can tell a leak."""
 LINES_SHOWN = 5
 """Phrases or captions of one member that stand in the table of an image."""
 
@@ -42,6 +44,8 @@ def write_outputs(prediction: Prediction, out: Path, sample: Path | None = None)
     ids = submission_ids(sample) if sample else None
     for name, result in prediction.members.items():
         result.embeddings.save(out / "embeddings" / f"{name}.safetensors")
+    for name, path in prediction.trained_on.items():
+        write_atomically(out / TRAINED_ON_FOLDER / f"{name}.safetensors", path.read_bytes())
     write_table(prediction, out / "predictions.csv")
     write_confidence(prediction, out / CONFIDENCE_TABLE)
     write_report(prediction, out / "report.html")

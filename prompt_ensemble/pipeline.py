@@ -43,6 +43,8 @@ class Prediction:
     seconds: float
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Members that a deadline left out, and why."""
+    trained_on: Mapping[str, Path] = field(default_factory=dict)
+    """Members that say what they were trained on, and the files that do."""
 
 
 def predict(
@@ -114,7 +116,11 @@ def predict(
         config = without(config, list(results))
     whole = assemble(results, config, prior, album)
     seconds = time.monotonic() - started
-    prediction = Prediction(whole, results, album, config, run.placement, seconds, skipped)
+    told = {member.name: member.predictor.trained_on() for member in members}
+    trained_on = {name: path for name, path in told.items() if path and name in results}
+    prediction = Prediction(
+        whole, results, album, config, run.placement, seconds, skipped, trained_on
+    )
     write_outputs(prediction, Path(out), Path(sample) if sample else None)
     return prediction
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -54,6 +55,10 @@ class Predictor(ABC):
 
     def check(self) -> None:  # noqa: B027 (members without files have nothing to look for)
         """Complain about files that ``open`` would trip over, without loading any weights."""
+
+    def trained_on(self) -> Path | None:
+        """The file that tells which prompts the model was trained on, if there is one."""
+        return None
 
     def needs(self) -> tuple[str, ...]:
         """Names of other members whose findings ``open`` must be given."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prompt_ensemble.checkpoints import finite
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, unit_rows
 from prompt_ensemble.errors import BadWeights
-from prompt_ensemble.model_folders import check_configs
+from prompt_ensemble.model_folders import opening
 from prompt_ensemble.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -44,22 +45,9 @@ class SentenceEncoder:
     @cached_property
     def model(self) -> SentenceTransformer:
         """The network, on the device of the placement."""
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()  # a bar for reading one small file is noise
         device = str(self.placement.device) if self.placement else "cpu"
-        check_configs(self.folder)
-        try:
-            model = SentenceTransformer(
-                str(self.folder), device=device, local_files_only=True, trust_remote_code=False
-            )
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise BadWeights(
-                f"{self.folder} is no sentence-transformers folder ({reason}); expected "
-                "modules.json, config.json, tokenizer files and model.safetensors"
-            ) from error
+        with opening(self.folder):
+            model = load(self.folder, device)
         width = model.get_embedding_dimension()
         if width != EMBEDDING_WIDTH:
             raise BadWeights(
@@ -90,6 +78,24 @@ class SentenceEncoder:
             texts, batch_size=self.batch_size, convert_to_numpy=True, show_progress_bar=False
         )
         return vectors
+
+
+def load(folder: Path, device: str) -> SentenceTransformer:
+    """The folder's network, whose numbers are those of a network."""
+    if not (folder / "modules.json").is_file():  # the library would make up a pooling of its own
+        raise BadWeights(
+            f"{folder} is no sentence-transformers folder; expected modules.json, config.json, "
+            "tokenizer files and model.safetensors"
+        )
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a bar for reading one small file is noise
+    model = SentenceTransformer(
+        str(folder), device=device, local_files_only=True, trust_remote_code=False
+    )
+    finite(model.state_dict(), folder)
+    return model
 
 
 def default_folder() -> Path:

@@ -18,6 +18,7 @@ from prompt_ensemble.digests import remembered_digest
 from prompt_ensemble.errors import BadWeights, MissingWeights
 from prompt_ensemble.files import file_digest
 from prompt_ensemble.records import read_object, reading
+from prompt_ensemble.seen_prompts import TRAINED_ON
 
 ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
 KAGGLE_INPUT = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle")) / "input"
@@ -244,12 +245,13 @@ def model_type(folder: Path) -> str:
 
 
 def weights_digest(path: Path) -> str:
-    """One digest for a file, or for all files of a folder with their names."""
+    """One digest for a file, or for all files of a folder that decide what its model says."""
     if path.is_file():
         return file_digest(path)
     import hashlib
 
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+    files = (p for p in path.rglob("*") if p.is_file() and p.name != TRAINED_ON)
+    for file in sorted(files):
         digest.update(f"{file.relative_to(path)}\0{file_digest(file)}\n".encode())
     return digest.hexdigest()

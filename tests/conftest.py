@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar, NoReturn
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -20,15 +22,29 @@ from prompt_ensemble import registry
 class BlockedSocket(socket.socket):
     """Refuses to exist, except for the local pairs that event loops and workers are made of."""
 
+    attempts: ClassVar[list[str]] = []
+    """What was tried, since whoever is refused may swallow the error and go on."""
+
     def __init__(self, family: int = socket.AF_INET, *rest: object, **more: object) -> None:
         if family != socket.AF_UNIX:
-            raise OSError("tests run without a network")
+            refuse_network(f"a socket of family {family}")
         super().__init__(family, *rest, **more)
 
 
+def refuse_network(*what: object, **more: object) -> NoReturn:
+    """Note the attempt, so that the test fails whatever becomes of the error."""
+    BlockedSocket.attempts.append(f"{what} {more}")
+    raise OSError("tests run without a network")
+
+
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that reaches for the network fails, even where the library hides the refusal."""
+    monkeypatch.setattr(BlockedSocket, "attempts", [])
     monkeypatch.setattr(socket, "socket", BlockedSocket)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse_network)
+    yield
+    assert not BlockedSocket.attempts, f"the network was reached for: {BlockedSocket.attempts}"
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from prompt_ensemble.retrieval.neighbour_bank import BankCard, read_card
 from prompt_ensemble.retrieval.phrases import read_phrases
 from prompt_ensemble.retrieval.prompt_sources import stream_prompts
 from prompt_ensemble.retrieval.shards import map_shard, write_shard
+from prompt_ensemble.seen_prompts import SeenPrompts
 from prompt_ensemble.store import NOTES, Shard, Store
 from prompt_ensemble.submission import check_submission, read_submission, write_submission
 from prompt_ensemble.survey import SurveyedImage
@@ -142,6 +143,7 @@ READERS: dict[str, tuple[str, bytes, Reader]] = {
         lambda path: Journal(path.parent).forget_after(1),
     ),
     "captions": ("c.jsonl", b'{"image_id": "a", "caption": "a cat"}\n', read_captions),
+    "seen prompts": ("t.safetensors", saved(SeenPrompts.of(["a cat"]).save), SeenPrompts.load),
     "manifest": ("m.json", MANIFEST, load_manifest.__wrapped__),
     "metadata": ("kernel-metadata.json", METADATA, read_metadata),
 }

@@ -14,6 +14,7 @@ from prompt_ensemble.config import MemberConfig, RunConfig
 from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.errors import BadConfig, UnreadableImage
 from prompt_ensemble.pipeline import predict
+from prompt_ensemble.seen_prompts import SeenPrompts
 from prompt_ensemble.submission import check_submission
 
 pytestmark = pytest.mark.usefixtures("colour")
@@ -130,3 +131,10 @@ def test_python_leaves_the_files_that_the_command_leaves(photos, tmp_path):
     assert left[0] == left[1]
     whole = [(tmp_path / run / "submission.csv").read_bytes() for run in ("python", "command")]
     assert whole[0] == whole[1]
+
+
+def test_what_members_were_trained_on_travels_with_the_run(photos, tmp_path):
+    config = RunConfig("lite", (MemberConfig("lite", "regressor", "embedded-lite0"),))
+    predict(photos, tmp_path / "out", config=config)
+    seen = SeenPrompts.load(tmp_path / "out" / "trained_on" / "lite.safetensors")
+    assert seen.prompts > 6000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from prompt_ensemble.checkpoints import read_json
+from prompt_ensemble.checkpoints import finite, read_json, refuse_larger
 from prompt_ensemble.errors import BadConfig, BadWeights
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.weights import model_type
@@ -48,9 +48,18 @@ def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32"
     ``from_pretrained`` fills missing tensors with random numbers and says so in a log; here that
     is an error, as is a tensor too many or of another shape.
     """
+    import torch
+
     require(folder, kind)
     try:
         with quiet():
+            with torch.device("meta"):
+                planned = model_class(
+                    model_class.config_class.from_pretrained(
+                        folder, local_files_only=True, trust_remote_code=False
+                    )
+                )
+            refuse_larger(planned, [folder])
             model, notes = model_class.from_pretrained(
                 folder,
                 local_files_only=True,
@@ -73,6 +82,7 @@ def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32"
             f"{folder}: the weights do not fit config.json: {'; '.join(faults)}; "
             "copy the whole model folder again"
         )
+    finite(model.state_dict(), folder)
     return model.eval()
 
 

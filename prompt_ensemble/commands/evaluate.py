@@ -79,12 +79,14 @@ def evaluate_run(run: tuple[Path, ...], truth: TruthTable, progress: Progress) -
     """One run evaluated, with the signs of certainty it has left."""
     from prompt_ensemble.evaluation.evaluate import evaluate
     from prompt_ensemble.evaluation.finished_run import read_run
+    from prompt_ensemble.tuning.leakage import told_by_filters
     from prompt_ensemble.tuning.predictions import judged_images, load_confidence
 
     finished = read_run(run)
     judged = judged_images(finished.predictions, truth.embeddings)
     signals = load_confidence(run, judged.image_ids)
-    return evaluate(finished, truth, signals=signals, progress=progress)
+    doubts = told_by_filters(run, judged.image_ids, truth.prompts)
+    return evaluate(finished, truth, signals=signals, doubts=doubts, progress=progress)
 
 
 def summary(found: Evaluation) -> str:
@@ -95,4 +97,5 @@ def summary(found: Evaluation) -> str:
         f"recall@10 {found.retrieval[name].recall_at_10:.3f}"
         for name, score in found.scores.items()
     ]
-    return "\n".join([*rows, f"constant control: {found.constant}; {found.groups} groups"])
+    control = f"constant control: {found.constant}; {found.groups} groups"
+    return "\n".join([*found.leaks, *rows, control])

@@ -72,8 +72,9 @@ def command(
     """Tune the blend of RUNS: folders that 'predict --out' filled, or embeddings files."""
     from prompt_ensemble.dataset.groups import connected_groups
     from prompt_ensemble.dataset.splits import Split, k_folds
+    from prompt_ensemble.evaluation.truth_table import read_truth
     from prompt_ensemble.progress import bar, silent
-    from prompt_ensemble.truth import load_truth
+    from prompt_ensemble.tuning.leakage import told_by_filters
     from prompt_ensemble.tuning.predictions import judged_images, load_confidence, load_parts
     from prompt_ensemble.tuning.tune import tune
     from prompt_ensemble.tuning.tuned_ensemble import ensemble_of
@@ -82,7 +83,8 @@ def command(
     # Asked for first, so that what is missing is told before the work and not after it.
     ensemble = ensemble_of(runs, preset_out.stem, prior) if preset_out else None
     parts = load_parts(runs)
-    judged = judged_images(parts, load_truth(truth))
+    known = read_truth(truth)
+    judged = judged_images(parts, known.embeddings)
     split = Split.load(split_file) if split_file else None
     if split:
         groups = split.take(judged.image_ids).groups
@@ -96,6 +98,7 @@ def command(
         prior=find_prior(prior, weights),
         signals=load_confidence(runs, judged.image_ids),
         doubts=[
+            *told_by_filters(runs, judged.image_ids, known.prompts),
             *training_doubts(judged, runs, trained_on),
             *split_doubts(judged, split, held_out_fold),
         ],
@@ -179,13 +182,16 @@ def summary(tuned: TunedBlend, out: Path) -> str:
     table = [f"{row[0]:<{width}}{row[1]:<9}{row[2]:<9}{row[3]}".rstrip() for row in rows]
     scores = [f"{row[0]:<{width}}{row[2]}".rstrip() for row in tried]
     valid = tuned.validation
+    leaks = [reason for reason in tuned.reasons if reason.startswith("LEAK")]
     return "\n".join(
         [
+            *leaks,
+            *([""] if leaks else []),
             *table,
             "",
             *scores,
             "",
-            *tuned.reasons,
+            *(reason for reason in tuned.reasons if reason not in leaks),
             f"{tuned.chosen}: {tuned.held_out}, {valid.groups} groups in {valid.folds} folds",
             f"written to {out}; use it with 'prompt-ensemble predict --blend {out}'",
         ]

@@ -56,6 +56,13 @@ class Evaluation:
     prompts: Mapping[str, str]
     sources: Mapping[str, str]
     signals: Signals
+    doubts: tuple[str, ...] = ()
+    """What members were trained on, as far as their runs say."""
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """The doubts that make a score worthless."""
+        return tuple(doubt for doubt in self.doubts if doubt.startswith("LEAK"))
 
     @property
     def leading(self) -> str:
@@ -69,6 +76,7 @@ def evaluate(
     truth: TruthTable,
     *,
     signals: Signals | None = None,
+    doubts: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Evaluation:
     """Every measure of every prediction; ``signals`` are in the order of the judged images."""
@@ -106,6 +114,7 @@ def evaluate(
         prompts=truth.prompts,
         sources=truth.sources,
         signals=signals or {},
+        doubts=tuple(doubts),
     )
 
 

@@ -48,6 +48,8 @@ def pieces(
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>{escape(title)}</title><style>{asset('page.css')}</style></head>"
     yield f"<body><h1>{escape(title)}</h1>"
+    for leak in evaluation.leaks:
+        yield f'<p class="leak" role="alert">{escape(leak)}.</p>'
     leading = evaluation.leading
     yield f"<p>{escape(leading)}: mean cosine <b>{escape(str(evaluation.scores[leading]))}</b>, "
     yield f"{evaluation.groups} groups of prompts. Intervals resample whole groups.</p>"

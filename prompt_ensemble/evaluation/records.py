@@ -22,6 +22,7 @@ def as_record(
         "images": len(evaluation.image_ids),
         "groups": evaluation.groups,
         "leading": evaluation.leading,
+        "doubts": list(evaluation.doubts),
         "predictions": {
             name: {
                 "score": asdict(score),

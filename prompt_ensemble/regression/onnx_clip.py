@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from prompt_ensemble.captioners.hugging_face import quiet
-from prompt_ensemble.checkpoints import load_strictly
+from prompt_ensemble.checkpoints import finite, load_strictly
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
 from prompt_ensemble.regression.eight_bits import OUTPUT, EightBits, multiplies_exactly
@@ -117,7 +117,8 @@ def read_tensors(file: Path) -> dict[str, torch.Tensor]:
     stored = {one.name: to_array(one) for one in graph.initializer}
     named = {name: rows for name, rows in stored.items() if name.startswith(PREFIXES)}
     whole = named | dict(matrices(graph, stored))
-    return {name: torch.from_numpy(np.array(rows, np.float32)) for name, rows in whole.items()}
+    state = {name: torch.from_numpy(np.array(rows, np.float32)) for name, rows in whole.items()}
+    return finite(state, file)
 
 
 def read_graph(file: Path) -> Any:

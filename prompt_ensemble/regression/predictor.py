@@ -14,6 +14,7 @@ from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.findings import Findings
 from prompt_ensemble.model_folders import check_configs, opening
 from prompt_ensemble.predictors import Encode, Looker, Predictor
+from prompt_ensemble.seen_prompts import TRAINED_ON
 from prompt_ensemble.weights import WeightRoots, weights_digest
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ class RegressionPredictor(Predictor):
         check_configs(self.path)
         if self.card:
             check_saved(self.path, self.card)
+
+    def trained_on(self) -> Path | None:
+        """Beside the weights of a saved regressor."""
+        path = self.path / TRAINED_ON
+        return path if self.card and path.is_file() else None
 
     def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:
         """The network, on the device."""

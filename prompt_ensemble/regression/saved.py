@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from prompt_ensemble.checkpoints import load_state, load_strictly, read_json
+from prompt_ensemble.checkpoints import load_state, load_strictly, read_json, refuse_larger
 from prompt_ensemble.config import from_table
 from prompt_ensemble.errors import BadConfig, BadWeights, MissingWeights
 from prompt_ensemble.files import write_atomically
@@ -86,6 +86,8 @@ def part_of(table: Mapping[str, object], name: str) -> Mapping[str, Any]:
 def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, RegressorCard]:
     """A saved regressor in float32, on the CPU; every weight must be there and fit."""
     card = read_card(folder)
+    check_saved(folder, card)
+    check_size(folder, card.tower, roots)
     model = Regressor(build_tower(card.tower), build_head(card.head))
     state = {name: as_float(tensor) for name, tensor in load_state(folder / WEIGHTS).items()}
     if card.tower.backbone:
@@ -94,6 +96,16 @@ def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, Regress
     else:
         load_strictly(model, state, folder / WEIGHTS)
     return model.eval(), card
+
+
+def check_size(folder: Path, tower: TowerSpec, roots: WeightRoots) -> None:
+    """A tower that the description itself tells of is no larger than the files that fill it."""
+    if not tower.config:
+        return
+    with opening(folder), torch.device("meta"):
+        planned = build_tower(tower)
+    backbones = [roots.find(name).path for name in tower.backbones]
+    refuse_larger(planned, backbones or [folder / WEIGHTS])
 
 
 def check_saved(folder: Path, card: RegressorCard) -> None:

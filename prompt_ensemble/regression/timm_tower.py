@@ -16,6 +16,11 @@ from prompt_ensemble.regression.efficientnet_lite import to_timm_names
 from prompt_ensemble.regression.family import Config, Family
 from prompt_ensemble.regression.state_dicts import plain_state, state_file
 
+NOT_OF_THE_NETWORK = frozenset(
+    {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"}
+)
+"""Arguments of timm that say where weights come from, which no description may."""
+
 
 def is_known(name: str) -> bool:
     """Whether timm has a network of this name, and the tag after its dot if there is one."""
@@ -31,6 +36,11 @@ def create(name: str, outputs: int = 0, **settings: Any) -> Any:
     if not is_known(name):
         near = nearest_name(name, timm.list_models())
         raise BadWeights(f"timm has no model {name!r}; {near}; see timm.list_models()")
+    if said := sorted(NOT_OF_THE_NETWORK & settings.keys()):
+        raise BadWeights(
+            f"tower {name!r} asks timm for {said[0]!r}, which names weights that lie elsewhere; "
+            "that is refused; leave it out of the tower's config"
+        )
     with torch.device("meta"):
         plain = timm.create_model(name, pretrained=False, num_classes=outputs, **settings)
     if getattr(plain, "dynamic_img_size", None) is False:

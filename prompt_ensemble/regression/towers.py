@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from prompt_ensemble.errors import BadWeights
+from prompt_ensemble.model_folders import check_configs, opening
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.family import Family
 from prompt_ensemble.regression.lite_features import LITE_FEATURES
@@ -68,7 +70,10 @@ def load_backbones(tower: nn.Module, spec: TowerSpec, roots: WeightRoots) -> Non
     """Published weights into a tower that has none of its own."""
     paths = [roots.find(name).path for name in spec.backbones]
     if paths:
-        family_of(spec.library).load(tower, paths)
+        with ExitStack() as stack:
+            for path in paths:
+                stack.enter_context(opening(path))
+            family_of(spec.library).load(tower, paths)
 
 
 def frozen(tower: nn.Module, device: torch.device) -> nn.Module:
@@ -83,5 +88,7 @@ def describe_tower(
     """A tower as its published files tell of it, and how it wants its pictures."""
     spec = TowerSpec(library, name, backbone)
     paths = [roots.find(part).path for part in spec.backbones]
+    for path in paths:
+        check_configs(path)
     config, recipe = family_of(library).describe(name, paths)
     return TowerSpec(library, name, backbone, config), recipe

@@ -22,7 +22,7 @@ from prompt_ensemble.captioners.hugging_face import (
     quiet,
     unreadable,
 )
-from prompt_ensemble.checkpoints import load_strictly, read_json
+from prompt_ensemble.checkpoints import finite, load_strictly, read_json
 from prompt_ensemble.errors import BadWeights
 from prompt_ensemble.preprocessing import Preprocessing
 from prompt_ensemble.regression.blip2_vision import blip2_vision
@@ -166,7 +166,8 @@ def read_half(tower: TransformersVision, folder: Path) -> dict[str, torch.Tensor
         raise unreadable(folder, error) from error
     expected = eyes.state_dict().keys()
     missing = notes["missing_keys"]
-    state = {name: t for name, t in read.state_dict().items() if name in expected - missing}
+    known = {name: t for name, t in read.state_dict().items() if name in expected - missing}
+    state = finite(known, folder)
     for name, found, _ in notes["mismatched_keys"]:
         state[name] = torch.empty(found, device="meta")
     for name in notes["unexpected_keys"]:

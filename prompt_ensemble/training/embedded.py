@@ -1,7 +1,7 @@
-"""``python -m prompt_ensemble.training.embedded retrain|evaluate|leave-out|views``.
+"""``python -m prompt_ensemble.training.embedded retrain|evaluate|leave-out|views|trained-on``.
 
 The embedded members; behind ``make retrain-embedded``, ``make evaluate-embedded``, ``make
-tune-embedded`` and ``make evaluate-views``.
+tune-embedded``, ``make evaluate-views`` and ``make note-training-prompts``.
 """
 
 from __future__ import annotations
@@ -13,20 +13,31 @@ import click
 from prompt_ensemble.checkpoints import read_json
 from prompt_ensemble.errors import PromptEnsembleError
 from prompt_ensemble.progress import bar
+from prompt_ensemble.seen_prompts import TRAINED_ON
 from prompt_ensemble.sentence_encoder import SentenceEncoder
 from prompt_ensemble.training.embedded_recipes import LITES, embedded_recipes
+from prompt_ensemble.training.feature_head import FeatureHeadRecipe
 from prompt_ensemble.training.feature_head_run import (
     SCORES,
     Material,
     gather,
     judge_head,
     run_feature_head,
+    training_prompts,
 )
 from prompt_ensemble.training.left_out import left_out_members, write_left_out
 from prompt_ensemble.training.pairs import read_pairs
 from prompt_ensemble.training.public_images import public_scores
 from prompt_ensemble.training.score_tables import margin_table, public_table, source_table
-from prompt_ensemble.training.shipping import CARD, note_in_card, ship
+from prompt_ensemble.training.shipping import (
+    CARD,
+    MANIFEST,
+    measured_entry,
+    note_in_card,
+    note_in_manifest,
+    ship,
+)
+from prompt_ensemble.training.thinning import thinned
 from prompt_ensemble.training.view_scores import WAYS, score_views
 from prompt_ensemble.weights import WeightRoots, embedded_folder, load_manifest
 
@@ -112,6 +123,20 @@ def views(data: Path, open_prompts: Path, out: Path, member: str, ways: tuple[st
     wanted = {name: WAYS[name] for name in WAYS if not ways or name in ("plain", *ways)}
     scores = score_views(material, embedded_recipes(material.roots)[member], wanted)
     click.echo(f"{source_table(scores)}\n{margin_table(scores)}")
+
+
+@main.command()
+@data
+@click.option("--weights", type=path, help="Weights folder; the package's if none is given.")
+def trained_on(data: Path, weights: Path | None) -> None:
+    """Note beside each embedded regressor which prompts it was trained on, without training."""
+    home, pairs = weights or embedded_folder(), read_pairs(data, ())
+    seen = training_prompts(pairs, thinned(pairs, FeatureHeadRecipe().thinning))
+    for name in (*embedded_recipes(WeightRoots.usual()), PLAIN):
+        seen.save(home / name / TRAINED_ON)
+        revision = load_manifest()[name].revision
+        note_in_manifest(home / MANIFEST, measured_entry(home / name, name, revision))
+        click.echo(f"{seen.prompts} prompts noted in {home / name / TRAINED_ON}")
 
 
 def gathered(data: Path, open_prompts: Path, cache: Path) -> Material:

@@ -16,6 +16,7 @@ from prompt_ensemble.files import write_atomically
 from prompt_ensemble.predictors import Encode
 from prompt_ensemble.progress import Progress, silent
 from prompt_ensemble.regression.towers import TowerSpec
+from prompt_ensemble.seen_prompts import TRAINED_ON, SeenPrompts
 from prompt_ensemble.training.class_names import class_rows
 from prompt_ensemble.training.feature_head import (
     FeatureHeadRecipe,
@@ -101,7 +102,13 @@ def run_feature_head(
         material.known,
     )  # fmt: skip
     save_head(head, recipe, material.roots, training, out / "regressor")
+    training_prompts(material.pairs, material.rows).save(out / "regressor" / TRAINED_ON)
     return training | {"regressor": str(out / "regressor")}
+
+
+def training_prompts(pairs: Pairs, rows: np.ndarray) -> SeenPrompts:
+    """What a head knows, to travel beside it."""
+    return SeenPrompts.of(pairs.rows[row].prompt for row in rows)
 
 
 def judge_head(material: Material, recipe: FeatureHeadRecipe) -> dict[str, Any]:

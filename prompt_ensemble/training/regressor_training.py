@@ -25,6 +25,7 @@ from prompt_ensemble.regression.head import HeadSpec, build_head
 from prompt_ensemble.regression.regressor import Regressor
 from prompt_ensemble.regression.saved import RegressorCard, save_regressor
 from prompt_ensemble.regression.towers import TowerSpec, build_tower, describe_tower, load_backbones
+from prompt_ensemble.seen_prompts import TRAINED_ON, SeenPrompts
 from prompt_ensemble.training.drawing import Draws
 from prompt_ensemble.training.inputs import Inputs, Pictures, maps_of, preprocessing_of
 from prompt_ensemble.training.leakage import refuse_leaks
@@ -94,6 +95,8 @@ def train_regressor(
     )  # fmt: skip
     if trainer.done == recipe.steps and accelerator.is_main_process:
         record |= finish(trainer, tower, spec, head, head_spec, validation, record, out)
+        seen = SeenPrompts.of(pairs.rows[row].prompt for row in training)
+        seen.save(out / "regressor" / TRAINED_ON)
     return record
 
 

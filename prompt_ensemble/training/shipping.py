@@ -11,6 +11,7 @@ from typing import Any
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.files import file_digest, write_atomically
 from prompt_ensemble.regression.saved import DESCRIPTION, WEIGHTS
+from prompt_ensemble.seen_prompts import TRAINED_ON
 from prompt_ensemble.training.score_tables import margin_table, public_table, source_table
 
 LICENCE = "Apache-2.0"
@@ -20,14 +21,14 @@ MANIFEST = "manifest.json"
 
 def ship(regressor: Path, name: str, revision: str, weights: Path) -> None:
     """Copy a run's regressor to ``weights/name`` and write down sizes and digests of its files."""
-    for file in (DESCRIPTION, WEIGHTS):
+    for file in (DESCRIPTION, WEIGHTS, TRAINED_ON):
         write_atomically(weights / name / file, (regressor / file).read_bytes())
     note_in_manifest(weights / MANIFEST, measured_entry(weights / name, name, revision))
 
 
 def measured_entry(folder: Path, name: str, revision: str) -> dict[str, Any]:
     """What the manifest says of a regressor of ours."""
-    paths = [folder / file for file in (DESCRIPTION, WEIGHTS)]
+    paths = [folder / file for file in (DESCRIPTION, WEIGHTS, TRAINED_ON)]
     files = [
         {"path": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
         for path in paths

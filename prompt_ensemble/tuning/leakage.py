@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ from prompt_ensemble.dataset.exact_index import ExactIndex
 from prompt_ensemble.dataset.groups import GROUP_THRESHOLD
 from prompt_ensemble.dataset.splits import Split
 from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.outputs import TRAINED_ON_FOLDER
+from prompt_ensemble.seen_prompts import SeenPrompts
 from prompt_ensemble.tuning.predictions import read_record
 
 
@@ -31,14 +33,54 @@ def trained_on(truth: Embeddings, split: Split, held_out_fold: int) -> tuple[str
 
 
 def training_digests(runs: Iterable[Path]) -> dict[str, str]:
-    """Member → digest of the listing it was trained on, for those whose run says so."""
+    """Member → digest of the listing it was trained on, where no filter says more."""
     found = {}
     for run in runs:
         for name, member in read_record(run).get("members", {}).items():
-            digest = member.get("identity", {}).get("trained_on")
-            if digest:
+            identity = member.get("identity") or {}
+            digest = identity.get("predictor", {}).get("trained_on")
+            if digest and not filter_path(run, name).is_file():
                 found[name] = str(digest)
     return found
+
+
+def filter_path(run: Path, member: str) -> Path:
+    """Where a run keeps what a member was trained on."""
+    return run / TRAINED_ON_FOLDER / f"{member}.safetensors"
+
+
+def told_by_filters(
+    runs: Iterable[Path], image_ids: Sequence[str], prompts: Mapping[str, str]
+) -> list[str]:
+    """A sentence for each member whose run says what it was trained on."""
+    folders = [run / TRAINED_ON_FOLDER for run in runs]
+    filters = {p.stem: p for folder in folders for p in sorted(folder.glob("*.safetensors"))}
+    if filters and not prompts:
+        return [
+            f"NOT CHECKED: the truth holds no texts to compare with what {' and '.join(filters)} "
+            "learnt from; give prompts.csv (imgId,prompt)"
+        ]
+    return [
+        seen_sentence(name, SeenPrompts.load(path), image_ids, prompts)
+        for name, path in filters.items()
+    ]
+
+
+def seen_sentence(
+    member: str, seen: SeenPrompts, image_ids: Sequence[str], prompts: Mapping[str, str]
+) -> str:
+    """How many of the judged prompts a member was trained on."""
+    known = seen.contains([prompts.get(image_id, "") for image_id in image_ids])
+    if not known.any():
+        return (
+            f"none of these {len(image_ids)} prompts is among the {seen.prompts} that {member} was "
+            "trained on"
+        )
+    first = image_ids[int(known.argmax())]
+    return (
+        f"LEAK: {member} was trained on {known.sum()} of these {len(image_ids)} prompts, first "
+        f"that of {first!r}; its score, and what is built on it, is not honest"
+    )
 
 
 def unchecked(digests: Mapping[str, str], given: Mapping[str, Path]) -> list[str]:

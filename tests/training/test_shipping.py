@@ -32,6 +32,7 @@ def weights(tmp_path: Path) -> Path:
     run.mkdir()
     (run / "regressor.json").write_text("{}")
     (run / "regressor.safetensors").write_bytes(b"numbers")
+    (run / "trained_on.safetensors").write_bytes(b"prompts")
     folder = tmp_path / "weights"
     folder.mkdir()
     other = {

@@ -36,7 +36,10 @@ def test_a_leak_is_loud_and_its_absence_is_said():
 
 
 def test_runs_say_what_their_members_learnt_from(tmp_path):
-    members = {"lite": {"identity": {"trained_on": "abc"}}, "phrases": {"identity": {}}}
+    members = {
+        "lite": {"identity": {"predictor": {"trained_on": "abc"}}},
+        "phrases": {"identity": {}},
+    }
     (tmp_path / "run.json").write_text(json.dumps({"members": members}))
     assert training_digests([tmp_path]) == {"lite": "abc"}
 

@@ -16,7 +16,9 @@ from prompt_ensemble.files import file_digest
 from prompt_ensemble.outputs import write_outputs
 from prompt_ensemble.pipeline import predict
 from prompt_ensemble.preset_files import write_preset
+from prompt_ensemble.seen_prompts import SeenPrompts
 from prompt_ensemble.tuning.gate import gate_weights
+from prompt_ensemble.tuning.leakage import told_by_filters
 from prompt_ensemble.tuning.predictions import load_parts
 from prompt_ensemble.tuning.tuned_blend import TunedBlend
 from prompt_ensemble.tuning.use import use_blend
@@ -150,7 +152,7 @@ def test_a_leak_names_the_members_whose_training_digest_it_is(run):
     truth = Embeddings.load(run / "truth.safetensors")
     truth.take(truth.image_ids[:1]).save(seen)
     record = json.loads((run / "out" / "run.json").read_text())
-    record["members"]["two"]["identity"]["trained_on"] = file_digest(seen)
+    record["members"]["two"]["identity"]["predictor"]["trained_on"] = file_digest(seen)
     (run / "out" / "run.json").write_text(json.dumps(record))
     assert any(reason.startswith("NOT CHECKED: two") for reason in tune_run(run).reasons)
     (leak,) = [one for one in tune_run(run, "--trained-on", str(seen)).reasons if "LEAK" in one]
@@ -216,3 +218,42 @@ def test_weights_tuned_across_two_runs_are_used_by_one(photos, run):
     tune_run(run, str(run / "third"), "--preset-out", str(run / "all.toml"))
     asked = ["predict", str(photos), "--config", str(run / "all.toml"), "--quiet"]
     assert main([*asked, "--blend", str(run / "blend.json"), "--out", str(run / "again")]) == 0
+
+
+THINGS = (
+    "cat dog house ship forest robot castle river portrait galaxy bicycle cake".split()  # noqa: SIM905
+)
+
+
+def with_prompts(run, trained_on: list[str]) -> None:
+    """A truth with texts, and a filter of what member two was trained on."""
+    ids = Embeddings.load(run / "truth.safetensors").image_ids
+    rows = [
+        f"{image_id},a picture of a {thing}" for image_id, thing in zip(ids, THINGS, strict=True)
+    ]
+    (run / "prompts.csv").write_text("\n".join(["imgId,prompt", *rows]) + "\n")
+    SeenPrompts.of(trained_on).save(run / "out" / "trained_on" / "two.safetensors")
+
+
+@pytest.mark.parametrize("verb", ["tune", "evaluate"])
+def test_a_leak_is_the_headline_without_being_asked_for(run, capsys, verb):
+    with_prompts(run, ["a picture of a ship", "A  picture of a RIVER", "something else"])
+    out = run / ("leaky.json" if verb == "tune" else "page")
+    asked = [verb, str(run / "out"), "--truth", str(run / "prompts.csv"), "--out", str(out)]
+    assert main([*asked, "--quiet"]) == 0
+    headline = capsys.readouterr().out.splitlines()[0]
+    assert headline.startswith("LEAK: two was trained on 2 of these 12 prompts, first that of 'ph")
+    if verb == "evaluate":
+        assert "LEAK: two was trained on 2" in (out / "report.html").read_text()
+
+
+def test_where_there_is_no_leak_it_is_said(run):
+    with_prompts(run, ["something else"])
+    said = told_by_filters([run / "out"], ["photo03"], {"photo03": "a picture of photo03"})
+    assert said == ["none of these 1 prompts is among the 1 that two was trained on"]
+
+
+def test_a_truth_without_texts_cannot_be_compared_and_says_so(run):
+    with_prompts(run, ["something else"])
+    (said,) = told_by_filters([run / "out"], ["photo03"], {})
+    assert said.startswith("NOT CHECKED")
