@@ -1,0 +1,127 @@
+"""The check for graphics cards, dry: on the processor, with tiny models and toy timings."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WAITS_FOR_ITS_MASK = ("waits of florence2",)
+"""transformers reads the mask of Florence-2's decoder at every word."""
+
+
+@pytest.fixture(scope="module")
+def gpu_check():
+    """The module of that name below ``benchmarks.gpu_check``."""
+    path = str(ROOT)
+    sys.path.insert(0, path)
+    yield lambda name: importlib.import_module(f"benchmarks.gpu_check.{name}")
+    sys.path.remove(path)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """One run of the whole command, as on a machine without a card."""
+    out = tmp_path_factory.mktemp("gpu-check")
+    command = [sys.executable, "-m", "benchmarks.gpu_check", "--device", "cpu", "--out", str(out)]
+    subprocess.run([*command, "--minutes", "20"], cwd=ROOT, check=False)
+    return json.loads((out / "gpu_check.json").read_text()), (out / "gpu_check.md").read_text()
+
+
+def rows_of(report, part):
+    return [row for row in report[0]["rows"] if row["part"] == part]
+
+
+def test_on_the_processor_everything_is_right(report):
+    rows = rows_of(report, "right")
+    wrong = [row for row in rows if row["outcome"] not in ("passed", "stated")]
+    assert [row for row in wrong if row["check"] not in WAITS_FOR_ITS_MASK] == []
+
+
+@pytest.mark.parametrize(
+    ("check", "count"),
+    [("precisions of", 33), ("waits of", 7), ("resumed", 2), ("memory", 1), ("two workers", 1),
+     ("deadline", 1)],
+)  # fmt: skip
+def test_every_promise_is_looked_at(report, check, count):
+    assert sum(check in row["check"] for row in rows_of(report, "right")) == count
+
+
+def test_the_table_has_a_line_for_every_row(report):
+    content, table = report
+    assert table.startswith("### no card\n")
+    assert len([line for line in table.splitlines() if line.startswith("| ")]) == 1 + len(
+        content["rows"]
+    )
+
+
+class Clock:
+    """Moves only when told to."""
+
+    def __init__(self):
+        self.time = 0.0
+
+    def __call__(self):
+        return self.time
+
+
+def taking(checks, clock, seconds, *names):
+    """Steps that take some time each."""
+
+    def steps():
+        for name in names:
+            yield name, lambda: clock.pass_time(seconds) or checks.Found(checks.PASSED)
+
+    clock.pass_time = lambda spent: setattr(clock, "time", clock.time + spent)
+    return steps
+
+
+def test_what_does_not_fit_into_its_share_is_named(gpu_check):
+    checks, clock = gpu_check("checks"), Clock()
+    both = [
+        checks.Check("p", "long", taking(checks, clock, 60, "a", "b", "c")),
+        checks.Check("p", "short", taking(checks, clock, 1, "d")),
+    ]
+    rows = list(checks.run_checks(both, 100, clock))
+    outcomes = {row.what: row.outcome for row in rows}
+    assert outcomes == {"a": "passed", "b": "out of time", "c": "out of time", "d": "passed"}
+
+
+def raising(error):
+    def look():
+        raise error
+
+    return lambda: iter([("it", look)])
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "detail"),
+    [
+        (ModuleNotFoundError("No module", name="timm"), "not run", "package missing: timm"),
+        (ValueError("wrong\nnumber"), "error", "ValueError: wrong number"),
+    ],
+)
+def test_one_failure_is_a_row_and_not_the_end(gpu_check, error, outcome, detail):
+    checks = gpu_check("checks")
+    both = [
+        checks.Check("p", "failing", raising(error)),
+        checks.Check("p", "fine", taking(checks, Clock(), 0, "it")),
+    ]
+    first, second = checks.run_checks(both, 1e9, Clock())
+    assert (first.outcome, first.detail) == (outcome, detail)
+    assert second.outcome == "passed"
+
+
+def test_a_mask_as_an_index_is_heard_as_waiting(gpu_check):
+    torch, syncs = importlib.import_module("torch"), gpu_check("syncs")
+    waits, numbers = syncs.Waits(), torch.arange(4)
+    with syncs.listening(waits, numbers.device):
+        numbers[numbers > 1]
+        bool((numbers > 1).all())
+        numbers[torch.tensor([1, 2])]
+    assert waits.counted["before"] == {"index": 1, "_local_scalar_dense": 1}
