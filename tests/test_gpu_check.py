@@ -45,7 +45,7 @@ def test_on_the_processor_everything_is_right(report):
 
 @pytest.mark.parametrize(
     ("check", "count"),
-    [("precisions of", 33), ("waits of", 7), ("resumed", 2), ("memory", 1), ("two workers", 1),
+    [("precisions of", 22), ("waits of", 7), ("resumed", 2), ("memory", 1), ("two workers", 1),
      ("deadline", 1)],
 )  # fmt: skip
 def test_every_promise_is_looked_at(report, check, count):
@@ -125,3 +125,38 @@ def test_a_mask_as_an_index_is_heard_as_waiting(gpu_check):
         bool((numbers > 1).all())
         numbers[torch.tensor([1, 2])]
     assert waits.counted["before"] == {"index": 1, "_local_scalar_dense": 1}
+
+
+def test_operations_are_counted_in_inference_mode(gpu_check):
+    torch, flops = importlib.import_module("torch"), gpu_check("flops")
+    layer = torch.nn.Linear(16, 8)
+    with torch.inference_mode(), flops.Flops() as counted:
+        layer(torch.ones(4, 16))
+    assert counted.total == 2 * 4 * 16 * 8
+
+
+def test_timings_of_toys_have_every_figure(report):
+    rows = [row for row in rows_of(report, "fast") if row["outcome"] != "not run"]
+    assert {row["outcome"] for row in rows} == {"stated"}
+    best = [row["figures"] for row in rows if row["what"] == "best"]
+    assert len(best) == 8
+    assert all(figures["TFLOP/s"] > 0 and figures["ms by stage"] for figures in best)
+
+
+def test_a_process_that_dies_takes_only_its_check_down(gpu_check, tmp_path, monkeypatch):
+    command = gpu_check("__main__")
+    told = [
+        [{"machine": {"name": "none"}, "checks": [["p", "a"], ["p", "b"]]}, {"begun": 1}],
+        [{"begun": 2}, {"row": {"part": "p", "check": "b", "what": "", "outcome": "passed"}}],
+    ]
+    ended = iter([-11, 0])
+
+    def run_child(folder, skip, ends):
+        with (folder / command.TOLD).open("a") as file:
+            file.writelines(json.dumps(message) + "\n" for message in told[skip])
+        return next(ended)
+
+    monkeypatch.setattr(command, "run_child", run_child)
+    rows = command.run_children(tmp_path, 0.0).rows
+    assert [(row.check, row.outcome) for row in rows] == [("a", "error"), ("b", "passed")]
+    assert "-11" in rows[0].detail

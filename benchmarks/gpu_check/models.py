@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -63,6 +64,7 @@ def settle(device: str, toy: bool, folder: Path) -> Settings:
     os.environ["HF_HUB_OFFLINE"] = "1"
     from transformers.utils import logging
 
+    gc.freeze()  # a run collects garbage after each member, and need not look at torch each time
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     return Settings(placement, toy or not placement.on_gpu, folder)
