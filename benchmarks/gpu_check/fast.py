@@ -108,7 +108,7 @@ def speeds(settings: Settings, peak: Peak, name: str) -> Steps:
     best: dict[str, float | str] = {}
 
     def look(batch: int) -> Found:
-        figures = measured(contender, placement, batch)
+        figures = measured(contender, placement, batch, 0.0 if settings.toy else ENOUGH)
         rate = float(figures[f"{contender.unit}/s"])
         achieved = rate * flops / 1e12
         figures |= {"TFLOP/s": achieved, "share of peak": achieved / peak.teraflops}
@@ -134,7 +134,9 @@ def flops_of_one(contender: Contender, placement: Placement) -> float:
     return float(counter.total)
 
 
-def measured(contender: Contender, placement: Placement, batch: int) -> dict[str, float | str]:
+def measured(
+    contender: Contender, placement: Placement, batch: int, enough: float
+) -> dict[str, float | str]:
     """Rate without preparation, milliseconds an image by stage with it, and the peak of memory."""
     stages = Stages(placement.device)
     with stages.on("prepare"):
@@ -145,7 +147,7 @@ def measured(contender: Contender, placement: Placement, batch: int) -> dict[str
     if placement.on_gpu:
         torch.cuda.reset_peak_memory_stats(placement.device)
     done, began = 0, stages.now()
-    while done == 0 or stages.now() - began < ENOUGH:
+    while done == 0 or stages.now() - began < enough:
         contender.work(views, stages)
         done += batch
     rate = done / (stages.now() - began)
