@@ -130,6 +130,11 @@ def raising(error):
     ("error", "outcome", "detail"),
     [
         (ModuleNotFoundError("No module", name="timm"), "not run", "package missing: timm"),
+        (
+            ImportError("cannot import name", name="ours"),
+            "error",
+            "ImportError: cannot import name",
+        ),
         (ValueError("wrong\nnumber"), "error", "ValueError: wrong number"),
     ],
 )
