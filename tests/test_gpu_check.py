@@ -162,9 +162,19 @@ def test_a_mask_as_an_index_is_heard_as_waiting(gpu_check):
 def test_operations_are_counted_in_inference_mode(gpu_check):
     torch, flops = importlib.import_module("torch"), gpu_check("flops")
     layer = torch.nn.Linear(16, 8)
-    with torch.inference_mode(), flops.Flops() as counted:
+    with torch.inference_mode(), flops.counting() as counted:
         layer(torch.ones(4, 16))
     assert counted.total == 2 * 4 * 16 * 8
+
+
+def test_fused_attention_is_counted_too(gpu_check):
+    torch, flops = importlib.import_module("torch"), gpu_check("flops")
+    attention = torch.nn.MultiheadAttention(16, 2, batch_first=True).eval()
+    words = torch.ones(1, 4, 16)
+    with torch.inference_mode(), flops.counting() as counted:
+        attention(words, words, words, need_weights=False)
+        attention(words, words, words, need_weights=False)
+    assert counted.total >= 2 * (4 * 2 * 4 * 16 * 16)  # four projections, twice
 
 
 def test_timings_of_toys_have_every_figure(report):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from benchmarks.gpu_check.checks import FAILED, STATED, Check, Found, Steps
 from benchmarks.gpu_check.contenders import NAMES, make
-from benchmarks.gpu_check.flops import Flops
+from benchmarks.gpu_check.flops import counting
 from benchmarks.gpu_check.models import Settings
 from benchmarks.gpu_check.turns import whole_ensemble
 from prompt_ensemble.device import Placement, release
@@ -129,7 +129,7 @@ def speeds(settings: Settings, peak: Peak, name: str) -> Steps:
 
 def flops_of_one(contender: Contender, placement: Placement) -> float:
     """Operations of one image, search and all; the first run, so it warms up as well."""
-    with Flops() as counter:
+    with counting() as counter:
         contender.work([contender.prepare(picture())], Stages(placement.device))
     return float(counter.total)
 

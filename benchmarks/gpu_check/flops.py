@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,3 +30,15 @@ class Flops(TorchDispatchMode):
         if formula is not None:
             self.total += int(formula(*args, **given, out_val=result))
         return result
+
+
+@contextmanager
+def counting() -> Iterator[Flops]:
+    """Counts within; attention is done in parts meanwhile, since the fused one has no formula."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with Flops() as flops:
+            yield flops
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
