@@ -85,6 +85,10 @@ test-pythons: ## the tests that need no torch, under each of PYTHONS that is the
 test-slow: install ## the tests that take longer
 	$(BIN)/python -m pytest -q -m slow
 
+.PHONY: gpu-check
+gpu-check: ## what is right and how fast on this machine's card, into OUT=out; needs no install
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check --out $(OUT)
+
 .PHONY: check
 check: install ## lint, format and types
 	$(BIN)/ruff check .
