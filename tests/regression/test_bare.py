@@ -81,7 +81,7 @@ def test_the_architecture_can_be_named(tmp_path, pictures):
 
 def test_a_network_timm_does_not_know_is_one_clear_error(tmp_path):
     torch.save(network().state_dict(), tmp_path / "test_vit.pth")
-    with pytest.raises(BadWeights, match="timm has no model 'test_vti'; did you mean 'test_vit"):
+    with pytest.raises(BadWeights, match="timm has no model 'test_vti'; near ones: test_vit"):
         member(tmp_path, architecture="test_vti").open(choose_placement("cpu"), {})
 
 
