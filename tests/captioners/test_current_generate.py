@@ -175,7 +175,7 @@ FIRST_WORDS = {"git": 2003, "florence2": 0, "encoder-decoder": 4}
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_folders_rules_for_single_tokens_are_followed(ending, caption, tmp_path, kind, beams):
-    images, end, lengths = pictures(MORE_IMAGES), ENDS[kind], {"max_new_tokens": 9, "num_beams": 3}
+    images, end, lengths = pictures(IMAGES), ENDS[kind], {"max_new_tokens": 9, "num_beams": 3}
     free, _ = generated(kind, ending / kind, images, lengths)
     long, _ = generated(kind, ending / kind, images, lengths | {"no_repeat_ngram_size": 2})
     often = [word for word, _ in Counter(word for said in long for word in said).most_common(3)]
