@@ -11,16 +11,16 @@ from __future__ import annotations
 import torch
 
 from prompt_ensemble.captioners.beams import Beams, Candidates, Finished, best_candidates
-from prompt_ensemble.captioners.current_search import UNLIKELY, current_search
+from prompt_ensemble.captioners.current_search import (
+    UNLIKELY,
+    current_search,
+    weighed_candidates,
+)
 from prompt_ensemble.captioners.decoding import Decoding, Said
 from prompt_ensemble.captioners.generation import Generation
-from prompt_ensemble.captioners.token_bans import (
-    NEVER,
-    ban_all_but,
-    ban_repeats,
-    ban_word,
-    discourage_repeats,
-)
+from prompt_ensemble.captioners.token_bans import NEVER, ban_all_but, ban_repeats, ban_word
+from prompt_ensemble.captioners.token_rules import NO_RULES, TokenRules
+from prompt_ensemble.captioners.weighing import Weighing
 
 
 def search_captions(
@@ -30,41 +30,40 @@ def search_captions(
     generation: Generation,
     *,
     end_is_free: bool = False,
-    forced: int = 0,
+    rules: TokenRules = NO_RULES,
 ) -> list[list[Said]]:
-    """Greedy search for one beam, beam search for more; captions by image, best first."""
-    if generation.num_beams == 1:
-        return greedy_search(
-            decoding, prompt, end, generation, end_is_free=end_is_free, forced=forced
-        )
-    if generation.scoring == "2023":
-        return beam_search(decoding, prompt, end, generation, end_is_free=end_is_free)
-    return current_search(decoding, prompt, end, generation, end_is_free=end_is_free, forced=forced)
-
-
-def beam_search(
-    decoding: Decoding,
-    prompt: torch.Tensor,
-    end: int,
-    generation: Generation,
-    *,
-    end_is_free: bool = False,
-) -> list[list[Said]]:
-    """The best finished captions, looked for until no live beam can beat the worst of them.
+    """Greedy search for one beam, beam search for more; captions by image, best first.
 
     ``prompt`` holds the first tokens of each image's caption, ``(images, t)``. With
     ``end_is_free`` a caption of full length ends there, without cost to its score (the "forced
-    end" of a model's configuration). ``early_stopping`` True is content with the first captions.
+    end" of a model's configuration).
     """
+    generation = generation.settled(prompt.shape[1])
+    weighing = Weighing(prompt, end, generation, rules)
+    if generation.num_beams == 1:
+        search = greedy_search
+    else:
+        search = beam_search if generation.scoring == "2023" else current_search
+    return search(decoding, weighing, generation, end_is_free=end_is_free)
+
+
+def beam_search(
+    decoding: Decoding, weighing: Weighing, generation: Generation, *, end_is_free: bool = False
+) -> list[list[Said]]:
+    """The best finished captions, looked for until no live beam can beat the worst of them.
+
+    ``early_stopping`` True is content with the first captions.
+    """
+    prompt = weighing.prompt
     beams = Beams(decoding, prompt, generation.num_beams, UNLIKELY)
-    finished = Finished(beams.totals, generation.max_length, end)
+    finished = Finished(beams.totals, generation.max_length, weighing.end)
     done = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     # A free end needs no opinion of the network.
     last = generation.max_length - 1 if end_is_free else generation.max_length
     for length in range(prompt.shape[1], last):
-        found = beam_candidates(beams, end, generation)
+        found = weighed_candidates(beams, weighing)
         scores = found.totals / length**generation.length_penalty
-        ended = found.words == end
+        ended = weighing.ended(found.words)
         offers = scores.masked_fill(~ended | done[:, None], NEVER)
         finished.offer(offers, offers, beams.prefixes(found))
         enough = (generation.early_stopping is True) | (finished.worst >= scores[:, 0])
@@ -75,17 +74,7 @@ def beam_search(
     left = beams.totals / beams.length**generation.length_penalty
     left = left.masked_fill(done[:, None], NEVER)
     finished.offer(left, left, beams.tokens)
-    return finished.said(prompt.shape[1], generation.num_return_sequences)
-
-
-def beam_candidates(beams: Beams, end: int, generation: Generation) -> Candidates:
-    """What may come next, as ``generate`` weighs it."""
-    logits = beams.logits()
-    normalisers = logits.logsumexp(-1)
-    ban_repeats(logits, beams.tokens.flatten(0, 1), generation.no_repeat_ngram_size)
-    if beams.length < max(generation.min_length, generation.min_new_tokens + 1):
-        ban_word(logits, end)
-    return best_candidates(logits, normalisers, beams.totals)
+    return finished.said(weighing.given, generation.num_return_sequences)
 
 
 def fairseq_search(
@@ -124,36 +113,26 @@ def fairseq_candidates(beams: Beams, end: int, pad: int, generation: Generation)
 
 
 def greedy_search(
-    decoding: Decoding,
-    prompt: torch.Tensor,
-    end: int,
-    generation: Generation,
-    *,
-    end_is_free: bool = False,
-    forced: int = 0,
+    decoding: Decoding, weighing: Weighing, generation: Generation, *, end_is_free: bool = False
 ) -> list[list[Said]]:
-    """The likeliest word at every step; the last ``forced`` words of the prompt count as said."""
-    before = prompt.shape[1] - forced
-    tokens, new = prompt, prompt
-    totals = torch.zeros(len(prompt), device=prompt.device)
-    lengths = torch.full_like(prompt[:, 0], generation.max_length)
+    """The likeliest word at every step."""
+    tokens = new = weighing.prompt
+    totals = torch.zeros(len(tokens), device=tokens.device)
+    lengths = torch.full_like(tokens[:, 0], generation.max_length)
     last = generation.max_length - 1 if end_is_free else generation.max_length
-    for length in range(prompt.shape[1], last):
+    for length in range(tokens.shape[1], last):
         logits = decoding.step(new).float()
         normalisers = logits.logsumexp(-1)
-        discourage_repeats(logits, tokens, generation.repetition_penalty)
-        ban_repeats(logits, tokens, generation.no_repeat_ngram_size)
-        if length < generation.min_length or length - before < generation.min_new_tokens:
-            ban_word(logits, end)
+        weighing.weigh(logits, tokens)
         likeliest = logits.max(-1)
         done = lengths < length
         totals += (likeliest.values - normalisers).masked_fill(done, 0)
-        new = likeliest.indices.masked_fill(done, end)[:, None]
-        lengths = lengths.where(done | (new[:, 0] != end), length)
+        new = likeliest.indices.masked_fill(done, weighing.end)[:, None]
+        lengths = lengths.where(done | ~weighing.ended(new[:, 0]), length)
         tokens = torch.cat([tokens, new], 1)
         if bool((lengths <= length).all()):
             break
     lengths = lengths.clamp(max=last)
     scores = totals / lengths**generation.length_penalty
     ends = zip(tokens.tolist(), lengths.tolist(), scores.tolist(), strict=True)
-    return [[Said(row[prompt.shape[1] : stop], score)] for row, stop, score in ends]
+    return [[Said(row[weighing.given : stop], score)] for row, stop, score in ends]

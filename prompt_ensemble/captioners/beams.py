@@ -16,7 +16,10 @@ from prompt_ensemble.captioners.token_bans import NEVER
 
 @dataclass(frozen=True)
 class Candidates:
-    """The 2·K best continuations of each image's beams, best first, ``(B, 2K)`` each."""
+    """The N best continuations of each image's beams, best first, ``(B, N)`` each.
+
+    N is (1 + ends)·K: though every beam may end in each of its ends, K live on.
+    """
 
     totals: torch.Tensor
     """Log-likelihood of the whole caption so far."""
@@ -25,17 +28,18 @@ class Candidates:
 
 
 def best_candidates(
-    logits: torch.Tensor, normalisers: torch.Tensor, totals: torch.Tensor
+    logits: torch.Tensor, normalisers: torch.Tensor, totals: torch.Tensor, ends: int = 1
 ) -> Candidates:
     """From ``(B·K, V)`` logits, their log-sums before bans ``(B·K,)`` and totals ``(B, K)``.
 
     Each beam's best are found first: what is among the best of all is among those.
     """
     images, beams = totals.shape
-    likeliest = logits.topk(min(2 * beams, logits.shape[1]))
+    wanted = (1 + ends) * beams
+    likeliest = logits.topk(min(wanted, logits.shape[1]))
     steps = (likeliest.values - normalisers[:, None]).nan_to_num(NEVER, neginf=NEVER)
     sums = (totals.unsqueeze(-1) + steps.view(images, beams, -1)).flatten(1)
-    best = sums.topk(2 * beams)
+    best = sums.topk(wanted)
     words = likeliest.indices.view(images, -1).gather(1, best.indices)
     return Candidates(best.values, best.indices // steps.shape[1], words)
 
@@ -74,9 +78,10 @@ class Beams:
         return take(self.tokens, found.beams[:, : self.tokens.shape[1]])
 
     def advance(self, found: Candidates, ended: torch.Tensor) -> None:
-        """Live on in the K best candidates that are not marked ``(B, 2K)`` as ended."""
+        """Live on in the K best candidates that are not marked ``(B, N)`` as ended."""
         images, count, _ = self.tokens.shape
-        order = torch.arange(2 * count, device=ended.device) + 2 * count * ended
+        several = ended.shape[1]
+        order = torch.arange(several, device=ended.device) + several * ended
         chosen = order.argsort(-1)[:, :count]
         beams = found.beams.gather(1, chosen)
         words = found.words.gather(1, chosen)

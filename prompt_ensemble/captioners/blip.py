@@ -54,6 +54,7 @@ class BlipPredictor(CaptionPredictor):
         """The network on the device, with its recipe and tokenizer."""
         from prompt_ensemble.captioners.hugging_face import reader
         from prompt_ensemble.captioners.searching import SearchingCaptioner
+        from prompt_ensemble.captioners.token_rules import read_token_rules
 
         checkpoint = find_checkpoint(self.path)
         parts = self.from_checkpoint(checkpoint) if checkpoint else self.from_folder()
@@ -62,14 +63,19 @@ class BlipPredictor(CaptionPredictor):
         if prompt is None:
             prompt = ORIGINAL_PROMPT if checkpoint else ""
         text = model.config.text_config
+        rules, end_is_free = read_token_rules(
+            getattr(model, "generation_config", None), self.path, (text.sep_token_id,)
+        )
         return SearchingCaptioner(
             preprocessing,
             partial(begin, model.to(placement.device)),
             prompt=[text.bos_token_id, *tokenizer(prompt, add_special_tokens=False).input_ids],
-            end=text.sep_token_id,
+            end=text.sep_token_id,  # whatever generation_config.json calls one, as in generate
             read=reader(tokenizer),
             generation=self.generation,
             longest=text.max_position_embeddings,
+            rules=rules,
+            end_is_free=end_is_free,
         )
 
     def from_folder(self) -> tuple[Any, Preprocessing, PreTrainedTokenizerBase]:

@@ -47,6 +47,7 @@ class Blip2Predictor(CaptionPredictor):
             reader,
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
+        from prompt_ensemble.captioners.token_rules import read_token_rules, tokens
 
         model = load_model(
             Blip2ForConditionalGeneration, self.path, self.model_type, placement.dtype
@@ -58,14 +59,20 @@ class Blip2Predictor(CaptionPredictor):
             )
         text, tokenizer = model.config.text_config, load_tokenizer(self.path)
         unsaid = tokenizer(self.options.prompt, add_special_tokens=False).input_ids
+        # The language model ends as its own configuration says, whatever stands beside it.
+        ends = tokens(text.eos_token_id)
+        image = (model.config.image_token_index,) * model.config.num_query_tokens
+        rules, end_is_free = read_token_rules(model.generation_config, self.path, ends, image)
         return SearchingCaptioner(
             load_preprocessing(self.path),
             partial(begin, model.to(placement.device)),
             prompt=[text.bos_token_id, *unsaid],
-            end=text.eos_token_id,
+            end=ends[0],
             read=reader(tokenizer),
             generation=self.generation,
             longest=text.max_position_embeddings - model.config.num_query_tokens,
+            rules=rules,
+            end_is_free=end_is_free,
         )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.predictor import CaptionPredictor
-from prompt_ensemble.errors import BadWeights
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +22,7 @@ class EncoderDecoderPredictor(CaptionPredictor):
     model_type: ClassVar[str] = "vision-encoder-decoder"
     default_weights: ClassVar[str] = "vit-gpt2-image-captioning"
     published = Generation(num_beams=4, max_length=16)
-    generation_files: ClassVar[tuple[str, ...]] = ("config.json", "generation_config.json")
+    generation_files: ClassVar[tuple[str, ...]] = ("generation_config.json", "config.json")
 
     def load(self, placement: Placement) -> Captioner:
         """The folder's model on the device."""
@@ -36,29 +35,22 @@ class EncoderDecoderPredictor(CaptionPredictor):
             reader,
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
+        from prompt_ensemble.captioners.token_rules import read_token_rules
 
         model = load_model(VisionEncoderDecoderModel, self.path, self.model_type)
-        start, end = self.token("decoder_start_token_id", model), self.token("eos_token_id", model)
+        start, *_ = self.tokens("decoder_start_token_id", model, model.decoder.config)
+        ends = self.tokens("eos_token_id", model, model.decoder.config)
+        rules, end_is_free = read_token_rules(model.generation_config, self.path, ends)
         return SearchingCaptioner(
             load_preprocessing(self.path),
             partial(begin, model.to(placement.device)),
             prompt=[start],
-            end=end,
+            end=ends[0],
             read=reader(load_tokenizer(self.path)),
             generation=self.generation,
             longest=model.decoder.config.max_position_embeddings,
-            end_is_free=model.generation_config.forced_eos_token_id is not None,
-        )
-
-    def token(self, name: str, model: Any) -> int:
-        """A token that the folder's files must name."""
-        for config in (model.generation_config, model.config, model.decoder.config):
-            value = getattr(config, name, None)
-            if value is not None:
-                return int(value[0] if isinstance(value, list) else value)
-        raise BadWeights(
-            f"{self.path}: neither generation_config.json nor config.json say {name}, so captions "
-            "could not begin or end; copy the whole model folder"
+            rules=rules,
+            end_is_free=end_is_free,
         )
 
 

@@ -47,19 +47,24 @@ class Florence2Predictor(CaptionPredictor):
             reader,
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
+        from prompt_ensemble.captioners.token_rules import read_token_rules
 
         model = load_model(Florence2ForConditionalGeneration, self.path, self.model_type)
         text, tokenizer = model.config.text_config, load_tokenizer(self.path)
         question = tokenizer(self.options.question).input_ids
+        start, *_ = self.tokens("decoder_start_token_id", model, text)
+        ends = self.tokens("eos_token_id", model, text)
+        rules, end_is_free = read_token_rules(model.generation_config, self.path, ends)
         return SearchingCaptioner(
             load_preprocessing(self.path),
             partial(begin, model.to(placement.device), question),
-            prompt=[text.decoder_start_token_id, text.bos_token_id],
-            end=text.eos_token_id,
+            prompt=[start],
+            end=ends[0],
             read=reader(tokenizer),
             generation=self.generation,
             longest=text.max_position_embeddings,
-            forced=1,  # its first word is always the same: forced_bos_token_id
+            rules=rules,
+            end_is_free=end_is_free,
         )
 
 

@@ -36,16 +36,21 @@ class GitPredictor(CaptionPredictor):
             reader,
         )
         from prompt_ensemble.captioners.searching import SearchingCaptioner
+        from prompt_ensemble.captioners.token_rules import read_token_rules
 
         model = load_model(GitForCausalLM, self.path, self.model_type).to(placement.device)
+        (start, *_), ends = self.tokens("bos_token_id", model), self.tokens("eos_token_id", model)
+        rules, end_is_free = read_token_rules(model.generation_config, self.path, ends)
         return SearchingCaptioner(
             load_preprocessing(self.path),
             partial(begin, model),
-            prompt=[model.config.bos_token_id],
-            end=model.config.eos_token_id,
+            prompt=[start],
+            end=ends[0],
             read=reader(load_tokenizer(self.path)),
             generation=self.generation,
             longest=model.config.max_position_embeddings,
+            rules=rules,
+            end_is_free=end_is_free,
         )
 
 

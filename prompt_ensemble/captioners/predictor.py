@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SAVED_KEYS = (
     "num_beams",
     "max_length",
+    "max_new_tokens",
     "min_length",
     "min_new_tokens",
     "no_repeat_ngram_size",
@@ -39,7 +40,10 @@ SAVED_KEYS = (
     "length_penalty",
     "early_stopping",
 )
-"""What of generation_config.json is honoured; whether to sample is for the user to say."""
+"""What of generation_config.json is honoured here, and single tokens where a model is loaded.
+
+Whether to sample and how many captions to keep is for the user to say.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class CaptionPredictor(Predictor):
     model_type: ClassVar[str] = ""
     """What config.json of a transformers folder must say; empty for models of others."""
     generation_files: ClassVar[tuple[str, ...]] = ("generation_config.json",)
-    """Files of a folder that may say how its model generates; the later goes above the earlier."""
+    """Files of a folder that may say how its model generates; the first that is there counts."""
     default_weights: ClassVar[str] = ""
     """The name that is looked for when the kind is asked for without one."""
     options: CaptionOptions
@@ -73,18 +77,37 @@ class CaptionPredictor(Predictor):
 
     def saved_generation(self) -> Generation:
         """What the authors published, where the folder's own files do not say otherwise."""
-        values = asdict(self.published)
-        for name in self.generation_files:
-            if (self.path / name).is_file():
-                said = read_json(self.path / name)
-                values |= {key: said[key] for key in SAVED_KEYS if said.get(key) is not None}
+        published = self.published_for(self.options)
+        files = [self.path / name for name in self.generation_files]
+        file = next((file for file in files if file.is_file()), None)
+        if file is None:
+            return published
+        said = read_json(file)
+        saved = {key: said[key] for key in SAVED_KEYS if said.get(key) is not None}
         try:
-            return Generation(**values)
+            return published.under(saved)
         except (BadConfig, TypeError) as error:
             raise BadWeights(
-                f"{self.path}: {' and '.join(self.generation_files)} ask for captions that cannot "
-                f"be ({error}); copy the whole model folder again"
+                f"{file} asks for captions that cannot be ({error}); copy the whole model folder "
+                "again"
             ) from error
+
+    @classmethod
+    def published_for(cls, options: CaptionOptions) -> Generation:
+        """What the authors publish for these options."""
+        return cls.published
+
+    def tokens(self, name: str, model: Any, *speaking: Any) -> tuple[int, ...]:
+        """Tokens that the folder's files must name, where ``generate`` looks for them."""
+        from prompt_ensemble.captioners.token_rules import tokens
+
+        for config in (model.generation_config, model.config, *speaking):
+            if found := tokens(getattr(config, name, None)):
+                return found
+        raise BadWeights(
+            f"{self.path}: neither generation_config.json nor config.json say {name}, so captions "
+            "could not begin or end; copy the whole model folder"
+        )
 
     @cached_property
     def weights_digest(self) -> str:

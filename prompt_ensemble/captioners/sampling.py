@@ -14,7 +14,8 @@ import torch
 
 from prompt_ensemble.captioners.decoding import Decoding, Said
 from prompt_ensemble.captioners.generation import Generation
-from prompt_ensemble.captioners.token_bans import ban_repeats, ban_word
+from prompt_ensemble.captioners.token_rules import NO_RULES, TokenRules
+from prompt_ensemble.captioners.weighing import Weighing
 
 
 def streams(pixels: torch.Tensor, generation: Generation) -> list[torch.Generator]:
@@ -34,29 +35,31 @@ def sample(
     end: int,
     generation: Generation,
     opened: Sequence[torch.Generator],
+    rules: TokenRules = NO_RULES,
 ) -> list[list[Said]]:
     """Captions by image, likeliest first; ``prompt`` is ``(B, t)``, a stream per caption."""
-    tokens = new = prompt.repeat_interleave(generation.num_return_sequences, 0)
+    generation = generation.settled(prompt.shape[1])
+    prompts = prompt.repeat_interleave(generation.num_return_sequences, 0)
+    weighing = Weighing(prompts, end, generation, rules)
+    tokens = new = weighing.prompt
     total = torch.zeros(len(tokens), device=tokens.device)
     finished = torch.zeros_like(tokens[:, 0], dtype=torch.bool)
     while tokens.shape[1] < generation.max_length and not finished.all():
-        likely = decoding.step(new).float().log_softmax(-1)
-        allowed = likely.clone()
-        ban_repeats(allowed, tokens, generation.no_repeat_ngram_size)
-        if tokens.shape[1] < generation.min_length:
-            ban_word(allowed, end)
-        drawn = draw(allowed, generation, opened).masked_fill(finished, end)
+        logits = decoding.step(new).float()
+        likely = logits.log_softmax(-1)
+        weighing.weigh(logits, tokens)
+        drawn = draw(logits, generation, opened).masked_fill(finished, end)
         total += likely.gather(1, drawn[:, None])[:, 0].masked_fill(finished, 0)
-        finished |= drawn == end
-        new = drawn[:, None]
+        finished |= weighing.ended(drawn)
+        new = drawn.masked_fill(finished, end)[:, None]
         tokens = torch.cat([tokens, new], 1)
-    return ranked(tokens[:, prompt.shape[1] :], total, end, generation)
+    return ranked(tokens[:, weighing.given :], total, end, generation)
 
 
 def draw(
     likely: torch.Tensor, generation: Generation, opened: Sequence[torch.Generator]
 ) -> torch.Tensor:
-    """One token per row of ``(R, V)`` log-likelihoods."""
+    """One token per row of ``(R, V)`` logits."""
     warm = within_top(likely / generation.temperature, generation.top_p)
     noise = [torch.empty(warm.shape[1]).exponential_(generator=stream) for stream in opened]
     return (warm - torch.stack(noise).to(warm.device).log()).argmax(-1)

@@ -13,6 +13,7 @@ from prompt_ensemble.captioners.contract import Caption
 from prompt_ensemble.captioners.decoding import Decoding, Said
 from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.sampling import sample, streams
+from prompt_ensemble.captioners.token_rules import NO_RULES, TokenRules
 from prompt_ensemble.errors import BadConfig
 from prompt_ensemble.preprocessing import Preprocessing
 
@@ -34,16 +35,18 @@ class SearchingCaptioner:
     """Tokens the model has positions for."""
     end_is_free: bool = False
     """Whether a caption of full length ends without cost ("forced end" in a configuration)."""
-    forced: int = 0
-    """How many of the prompt's last tokens count as said, not as given."""
+    rules: TokenRules = NO_RULES
+    """What the model's files say about single tokens."""
     pad: int = 0
     """A token that fairseq's search must never say."""
 
     def __post_init__(self) -> None:
-        if not len(self.prompt) < self.generation.max_length <= self.longest:
+        start = len(self.prompt) + len(self.rules.opening(len(self.prompt)))
+        longest = self.generation.settled(len(self.prompt)).max_length
+        if not start < longest <= self.longest:
             raise BadConfig(
-                f"max_length={self.generation.max_length} does not fit: this model starts with "
-                f"{len(self.prompt)} tokens and has room for {self.longest}"
+                f"max_length={longest} does not fit: this model starts with {start} tokens and has "
+                f"room for {self.longest}"
             )
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
@@ -61,7 +64,7 @@ class SearchingCaptioner:
         prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
         if self.generation.do_sample:
             stream = streams(pixels, self.generation)
-            return sample(decoding, prompt, self.end, self.generation, stream)
+            return sample(decoding, prompt, self.end, self.generation, stream, self.rules)
         return self.likeliest(decoding, prompt)
 
     def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
@@ -72,7 +75,7 @@ class SearchingCaptioner:
             self.end,
             self.generation,
             end_is_free=self.end_is_free,
-            forced=self.forced,
+            rules=self.rules,
         )
 
 
@@ -81,4 +84,5 @@ class FairseqCaptioner(SearchingCaptioner):
 
     def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
         """The first captions that finish."""
-        return fairseq_search(decoding, prompt, self.end, self.pad, self.generation)
+        generation = self.generation.settled(prompt.shape[1])
+        return fairseq_search(decoding, prompt, self.end, self.pad, generation)

@@ -36,6 +36,12 @@ def ban_word(logits: torch.Tensor, word: int) -> None:
     logits[:, word] = NEVER
 
 
+def ban_words(logits: torch.Tensor, words: torch.Tensor) -> None:
+    """Forbid these words everywhere, in place; none is no ban."""
+    if len(words):
+        logits.index_fill_(1, words, NEVER)
+
+
 def ban_all_but(logits: torch.Tensor, word: int) -> None:
     """Leave nothing but one word, with the logit it has, in place."""
     kept = logits[:, word].clone()

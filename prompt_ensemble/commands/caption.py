@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from prompt_ensemble.weights import WeightRoots
 
 
-@click.command("caption")
+class CaptionCommand(click.Command):
+    """Its help ends with what each kind generates with, read off the captioners when asked for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Defaults of --set, by kind."""
+        from prompt_ensemble.captioners.defaults import published_lines
+
+        with formatter.section("Defaults of --set, below a folder's generation_config.json"):
+            formatter.write_dl(published_lines())
+
+
+@click.command("caption", cls=CaptionCommand)
 @options.images
 @click.option(
     "--model", "name", required=True, metavar="NAME",

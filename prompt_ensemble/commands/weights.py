@@ -24,17 +24,30 @@ def command() -> None:
 @options.weights
 @options.as_json
 def list_weights(weights: tuple[Path, ...], as_json: bool) -> None:
-    """Every model of the manifest, and where it lies here."""
+    """Every model of the manifest, where it lies here, and what a captioner generates with."""
+    from prompt_ensemble.captioners.defaults import default_generation
     from prompt_ensemble.weights import WeightRoots, load_manifest
 
     roots = WeightRoots.usual(weights)
     places = {entry: located(roots, entry.name) for entry in load_manifest().values()}
+    speaking = {
+        entry: generation
+        for entry, path in places.items()
+        if (generation := default_generation(entry.kind, path, roots))
+    }
     if as_json:
-        rows = [asdict(entry) | {"path": path and str(path)} for entry, path in places.items()]
+        rows = [
+            asdict(entry)
+            | {"path": path and str(path)}
+            | ({"generation": asdict(speaking[entry])} if entry in speaking else {})
+            for entry, path in places.items()
+        ]
         click.echo(json.dumps(rows))
         return
     for entry, path in places.items():
         click.echo(f"{entry.name:50} {entry.kind:16} {path or 'not here: ' + entry.source}")
+        if entry in speaking:
+            click.echo(f"{'':4}{speaking[entry].brief()}")
 
 
 @command.command("where")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from prompt_ensemble.captioners.generation import Generation
 from prompt_ensemble.captioners.predictor import CaptionOptions, CaptionPredictor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.captioners.ofa.model import Ofa
     from prompt_ensemble.device import Placement
 
-PUBLISHED = {
+PUBLISHED: Final = {
     "generate": Generation(num_beams=5, no_repeat_ngram_size=3, scoring="2023"),
     "fairseq": Generation(num_beams=5, max_length=18, min_length=2, no_repeat_ngram_size=3),
 }
@@ -41,10 +41,11 @@ class OfaPredictor(CaptionPredictor):
     default_weights: ClassVar[str] = "OFA-large-caption"
     options: OfaOptions
 
-    @property
-    def published(self) -> Generation:  # type: ignore[override]
+    @classmethod
+    def published_for(cls, options: CaptionOptions) -> Generation:
         """What the chosen search is published with."""
-        return PUBLISHED[self.options.search]
+        assert isinstance(options, OfaOptions)
+        return PUBLISHED[options.search]
 
     def load(self, placement: Placement) -> Captioner:
         """The network on the device."""
@@ -56,14 +57,15 @@ class OfaPredictor(CaptionPredictor):
         config = model.config
         question = PROMPT if self.options.question is None else self.options.question
         ids = tokenizer.encode(question)
+        generation = self.generation.settled(prompt=1)
         kind = SearchingCaptioner if self.options.search == "generate" else FairseqCaptioner
         return kind(
             PREPROCESSING,
-            partial(begin, model.to(placement.device), ids, self.generation),
+            partial(begin, model.to(placement.device), ids, generation),
             prompt=[config.bos_token_id],
             end=config.eos_token_id,
             read=lambda tokens: tokenizer.decode(tokens).strip(),
-            generation=self.generation,
+            generation=generation,
             longest=config.max_position_embeddings,
             end_is_free=True,
             pad=config.pad_token_id,
