@@ -48,8 +48,11 @@ class Rung:
         return cls(name, statistics, method, held_out(statistics, folds, method))
 
     def weights(self) -> dict[str, float]:
-        """Weights fitted to all images."""
-        return dict(zip(self.statistics.names, self.method(self.statistics).tolist(), strict=True))
+        """Weights fitted to all images, in digits that every processor agrees on."""
+        fitted = self.method(self.statistics)
+        if self.name != EQUAL:
+            fitted = methods.rounded(fitted)
+        return dict(zip(self.statistics.names, fitted.tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

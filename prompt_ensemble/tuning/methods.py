@@ -18,6 +18,10 @@ Method = Callable[[Statistics], np.ndarray]
 """From statistics of images to ``(K,)`` weights, 0 or more, that sum to one."""
 
 LEADER_SHARE = 0.7
+WEIGHT_STEPS = 10_000
+"""What a blend's score shows of a weight: a step more or less moves it by less than 1e-7."""
+SAME_SUMMIT = 1e-9
+"""Mean cosines this near are equal."""
 NELDER_MEAD_IMAGES = 5000
 NELDER_MEAD_TRIALS = 600
 
@@ -40,19 +44,22 @@ def mean_cosine(statistics: Statistics) -> np.ndarray:
 
 
 def climb(statistics: Statistics, begin: Sequence[np.ndarray]) -> np.ndarray:
-    """The best of the summits reached from ``begin``; the first of equals."""
+    """The best of the summits reached from ``begin``; the first of those equal but for rounding."""
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         mean, gradient = mean_and_gradient(statistics, weights)
         return -mean, -gradient
 
     bounds = [(0.0, None)] * len(statistics.names)
-    options = {"ftol": 1e-10, "gtol": 1e-7, "maxiter": 200}
+    # Climbed to where float64 ends, so that the last bits of a processor decide no digit kept.
+    options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 500}
     ends = [
         minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         for start in begin
     ]
-    return on_simplex(min(ends, key=lambda end: float(end.fun)).x)
+    lowest = min(float(end.fun) for end in ends)
+    first = next(end for end in ends if end.fun <= lowest + SAME_SUMMIT)
+    return on_simplex(first.x)
 
 
 def starts(statistics: Statistics) -> list[np.ndarray]:
@@ -84,6 +91,14 @@ def nelder_mead(statistics: Statistics) -> np.ndarray:
     options = {"maxfev": NELDER_MEAD_TRIALS, "adaptive": True}
     found = minimize(loss, np.zeros(len(few.names)), method="Nelder-Mead", options=options)
     return softmax(found.x)
+
+
+def rounded(weights: np.ndarray) -> np.ndarray:
+    """Weights in whole 1/10,000, their sum one: the same digits on every processor."""
+    steps = np.round(weights * WEIGHT_STEPS)
+    steps[steps.argmax()] += WEIGHT_STEPS - steps.sum()
+    whole: np.ndarray = steps / WEIGHT_STEPS
+    return whole
 
 
 def on_simplex(weights: np.ndarray) -> np.ndarray:

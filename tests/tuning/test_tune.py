@@ -146,3 +146,18 @@ def test_the_held_out_score_of_a_known_optimum_is_near_it():
     parts, truth, _, best = known_optimum(5)
     found = tuned(parts, truth)
     assert found.methods["tuned"].held_out.mean == pytest.approx(best, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_last_bits_of_another_processor_change_no_weight(seed):
+    parts, truth = noisy_members([1.0, 1.2, 2.5, 6.0], images=120, seed=seed)
+    random = np.random.default_rng(seed)
+    elsewhere = {
+        name: Embeddings.of(
+            part.image_ids, part.vectors * (1 + 1e-7 * random.normal(size=part.vectors.shape))
+        )
+        for name, part in parts.items()
+    }
+    here, there = tuned(parts, truth), tuned(elsewhere, truth)
+    assert here.weights == there.weights
+    assert here.chosen == there.chosen
