@@ -82,8 +82,21 @@ def begin(model: Any, question: list[int], pixels: torch.Tensor) -> Decoding:
     return CachedDecoding(partial(answer, model), read)
 
 
-def answer(model: Any, **inputs: Any) -> Any:
-    """The decoder's step, with logits."""
-    said = model.model.language_model.decoder(**inputs)
+def answer(model: Any, input_ids: torch.Tensor, past_key_values: Any, **inputs: Any) -> Any:
+    """The decoder's step, with logits.
+
+    Without a mask the decoder makes one of its own and reads from it whether anything is masked,
+    for which the processor would have to wait for the device at every word.
+    """
+    import torch
+
+    new, before = input_ids.shape[1], past_key_values.get_seq_length() if past_key_values else 0
+    earlier = torch.ones(new, before + new, dtype=torch.bool, device=input_ids.device).tril(before)
+    said = model.model.language_model.decoder(
+        input_ids=input_ids,
+        past_key_values=past_key_values,
+        attention_mask=earlier[None, None],
+        **inputs,
+    )
     said.logits = model.lm_head(said.last_hidden_state)
     return said
