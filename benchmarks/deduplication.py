@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from prompt_ensemble.dataset.approximate_index import ApproximateIndex
-from prompt_ensemble.dataset.deduplication import near_duplicates
-from prompt_ensemble.dataset.exact_index import ExactIndex
-from prompt_ensemble.dataset.normalising import first_of_each
-from prompt_ensemble.dataset.prompt_files import read_prompts
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, unit_rows
-from prompt_ensemble.sentence_encoder import SentenceEncoder
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, unit_rows
+from prompt_ensemble.data.approximate_index import ApproximateIndex
+from prompt_ensemble.data.deduplication import near_duplicates
+from prompt_ensemble.data.exact_index import ExactIndex
+from prompt_ensemble.data.normalising import first_of_each
+from prompt_ensemble.data.prompt_files import read_prompts
+from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 
 THRESHOLD = 0.8
 ROWS_PER_STEP = 16_384

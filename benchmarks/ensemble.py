@@ -30,11 +30,11 @@ import torch
 from PIL import Image
 
 import prompt_ensemble
-from prompt_ensemble.config import RunConfig, load_preset
-from prompt_ensemble.embeddings import Embeddings, unit_rows
-from prompt_ensemble.sentence_encoder import DEFAULT_ENCODER
-from prompt_ensemble.submission import read_submission
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.core.embeddings import Embeddings, unit_rows
+from prompt_ensemble.core.submission import read_submission
+from prompt_ensemble.models.sentence_encoder import DEFAULT_ENCODER
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.config import RunConfig, load_preset
 
 HIDDEN_TEST = 16_000
 
@@ -65,9 +65,9 @@ def write_images(folder: Path, count: int) -> None:
 
 def write_ofa(folder: Path, size: str) -> None:
     """As the authors publish it, with a vocabulary that only has numbers for words."""
-    from prompt_ensemble.captioners.ofa.config import SIZES
-    from prompt_ensemble.captioners.ofa.model import Ofa
-    from prompt_ensemble.captioners.ofa.tokenizer import ADDED, byte_characters
+    from prompt_ensemble.models.ofa.config import SIZES
+    from prompt_ensemble.models.ofa.model import Ofa
+    from prompt_ensemble.models.ofa.tokenizer import ADDED, byte_characters
 
     folder.mkdir()
     torch.manual_seed(0)
@@ -104,7 +104,7 @@ def write_blip(folder: Path, size: str) -> None:
     words = WeightRoots.usual().find(DEFAULT_ENCODER).path
     for name in ("vocab.txt", "tokenizer_config.json"):
         shutil.copy(words / name, folder / name)
-    from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD
+    from prompt_ensemble.images.preprocessing import CLIP_MEAN, CLIP_STD
 
     recipe = {"size": {"height": 384, "width": 384}, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
     (folder / "preprocessor_config.json").write_text(json.dumps(recipe | {"resample": 3}))
@@ -115,7 +115,7 @@ def write_clip(folder: Path, name: str) -> None:
     from open_clip import CLIP, get_model_config
     from safetensors.torch import save_file
 
-    from prompt_ensemble.retrieval.vocabulary import LISTS, labels_of
+    from prompt_ensemble.members.interrogator.vocabulary import LISTS, labels_of
 
     folder.mkdir()
     config = get_model_config(name)
@@ -173,7 +173,7 @@ def theirs(folder: Path, sizes: Sizes, device: str) -> dict[str, Any]:
     """The baseline in this process."""
     from public_kernel.kernel import Models, run_kernel
 
-    from prompt_ensemble.captioners.hugging_face import load_tokenizer
+    from prompt_ensemble.models.transformers_folders import load_tokenizer
 
     words = WeightRoots.usual().find(DEFAULT_ENCODER).path
     models = Models(
@@ -208,7 +208,7 @@ def interrogator(folder: Path, name: str, device: str) -> Any:
     from open_clip.transform import image_transform
     from safetensors.torch import load_file
 
-    from prompt_ensemble.retrieval.phrases import package_folder
+    from prompt_ensemble.data.phrase_lists import package_folder
 
     model = CLIP(**get_model_config(name)).eval().to(device)
     model.load_state_dict(load_file(folder / "open_clip_model.safetensors"))
@@ -223,8 +223,8 @@ def interrogator(folder: Path, name: str, device: str) -> Any:
 
 def ours(folder: Path, sizes: Sizes, device: str) -> dict[str, Any]:
     """The product's own run, with its files."""
-    from prompt_ensemble.pipeline import STORE_FOLDER, predict
-    from prompt_ensemble.store import Store
+    from prompt_ensemble.run.pipeline import STORE_FOLDER, predict
+    from prompt_ensemble.run.store import Store
 
     started = time.perf_counter()
     prediction = predict(
@@ -238,7 +238,7 @@ def ours(folder: Path, sizes: Sizes, device: str) -> dict[str, Any]:
         for name, result in prediction.members.items()
     }
     captions = {
-        name: [row[0].text for row in result.findings.lines]
+        name: [row[0].text for row in result.outputs.lines]
         for name, result in prediction.members.items()
         if name != "vit"
     }

@@ -29,15 +29,15 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 import prompt_ensemble  # noqa: F401
-from prompt_ensemble.device import choose_placement
-from prompt_ensemble.findings import Findings, Line
-from prompt_ensemble.retrieval.interrogator_predictor import (
+from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.data.phrase_lists import package_folder
+from prompt_ensemble.members.interrogator.interrogator_predictor import (
     InterrogatorOptions,
     InterrogatorPredictor,
 )
-from prompt_ensemble.retrieval.phrases import package_folder
-from prompt_ensemble.retrieval.vocabulary import LISTS, labels_of
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.members.interrogator.vocabulary import LISTS, labels_of
+from prompt_ensemble.models.device import choose_placement
+from prompt_ensemble.models.weights import WeightRoots
 
 NAME = "ViT-B-32"
 WIDTH = 512
@@ -86,7 +86,7 @@ def theirs(folder: Path, **settings: Any) -> Any:
     return Interrogator(config)
 
 
-def ours(folder: Path, captions: Findings, **options: Any) -> Any:
+def ours(folder: Path, captions: Outputs, **options: Any) -> Any:
     """Our member, opened."""
     chosen = InterrogatorOptions(
         captions_from="captions", architecture=NAME, published=str(folder), **options
@@ -102,11 +102,11 @@ def pictures(count: int) -> list[Image.Image]:
     return [Image.fromarray(one).resize((512, 512), Image.Resampling.BICUBIC) for one in small]
 
 
-def captions_of(count: int) -> Findings:
+def captions_of(count: int) -> Outputs:
     """A caption for each picture."""
     texts = [f"a painting of number {number} on a wall" for number in range(count)]
     lines = [[Line("caption", text, 0.0)] for text in texts]
-    return Findings.said([str(number) for number in range(count)], lines)
+    return Outputs.of_lines([str(number) for number in range(count)], lines)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -117,11 +117,11 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return now() - started, result
 
 
-def look(looker: Any, images: list[Image.Image]) -> list[str]:
+def look(opened: Any, images: list[Image.Image]) -> list[str]:
     """Prompts of a batch, pictures prepared one by one as a single worker would."""
     with torch.inference_mode():
-        views = torch.stack([looker.prepare(image)[0] for image in images])
-        found = looker.look((views,), [str(number) for number in range(len(images))])
+        views = torch.stack([opened.prepare(image)[0] for image in images])
+        found = opened.run((views,), [str(number) for number in range(len(images))])
     return [row[0].text for row in found.lines]
 
 
@@ -135,11 +135,11 @@ def row(what: str, their_seconds: float, our_seconds: float, same: str) -> None:
 
 def ranking(folder: Path, count: int = 64) -> None:
     """Top 5 of all flavors."""
-    reference, looker = theirs(folder), ours(folder, captions_of(count))
-    shelf = looker.whole.shelves["flavors"]
+    reference, opened = theirs(folder), ours(folder, captions_of(count))
+    table = opened.whole.tables["flavors"]
     images = torch.nn.functional.normalize(torch.randn(count, WIDTH), dim=-1)
-    shelf.top(images, 5)
-    our_seconds, found = timed(lambda: shelf.top(images, 5))
+    table.top(images, 5)
+    our_seconds, found = timed(lambda: table.top(images, 5))
     their_seconds, expected = timed(lambda: [reference.flavors.rank(i[None], 5) for i in images])
     same = sum(
         [one.text for one in row] == other for row, other in zip(found, expected, strict=True)
@@ -150,10 +150,10 @@ def ranking(folder: Path, count: int = 64) -> None:
 def mode(folder: Path, name: str, count: int) -> None:
     """Pictures to prompts."""
     images, captions = pictures(count), captions_of(count)
-    reference, looker = theirs(folder), ours(folder, captions, mode=name)
+    reference, opened = theirs(folder), ours(folder, captions, mode=name)
     ask = getattr(reference, f"interrogate_{name}")
-    look(looker, images[:2])
-    our_seconds, found = timed(lambda: look(looker, images))
+    look(opened, images[:2])
+    our_seconds, found = timed(lambda: look(opened, images))
     texts = [lines[0].text for lines in captions.lines]
     pairs = list(zip(images, texts, strict=True))
     their_seconds, expected = timed(lambda: [ask(i, caption=c) for i, c in pairs])
@@ -166,8 +166,8 @@ def best(folder: Path, count: int, candidates: int, flavors: int) -> None:
     images, captions = pictures(count), captions_of(count)
     reference = theirs(folder, flavor_intermediate_count=candidates)
     settings = {"mode": "best", "candidates": candidates, "flavors": flavors, "least": 1}
-    looker = ours(folder, captions, **settings)
-    our_seconds, found = timed(lambda: look(looker, images))
+    opened = ours(folder, captions, **settings)
+    our_seconds, found = timed(lambda: look(opened, images))
     texts = [lines[0].text for lines in captions.lines]
     ask = reference.interrogate
     limits = {"min_flavors": 1, "max_flavors": flavors}

@@ -20,14 +20,15 @@ import torch
 from PIL import Image
 
 import prompt_ensemble  # noqa: F401  (makes torchvision importable before timm asks for it)
-from prompt_ensemble.device import choose_placement
-from prompt_ensemble.findings import Findings
-from prompt_ensemble.images import ImageFile, find_images, load_image
-from prompt_ensemble.inference import look_at
-from prompt_ensemble.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.images.decode import load_image
+from prompt_ensemble.images.find import ImageFile, find_images
+from prompt_ensemble.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from prompt_ensemble.models.device import choose_placement
+from prompt_ensemble.run.inference_loop import run_batches
 
 
-class TimmLooker:
+class OpenedTimm:
     """A timm network with random weights."""
 
     def __init__(self, name: str) -> None:
@@ -39,8 +40,8 @@ class TimmLooker:
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
         return (self.recipe.prepare(image),)
 
-    def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
-        return Findings.seen(image_ids, self.model(self.recipe.normalise(views[0])).numpy())
+    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+        return Outputs.of_vectors(image_ids, self.model(self.recipe.normalise(views[0])).numpy())
 
 
 def paint(folder: Path, count: int, side: int = 512) -> None:
@@ -50,18 +51,18 @@ def paint(folder: Path, count: int, side: int = 512) -> None:
         Image.fromarray(coarse).resize((side, side)).save(folder / f"{number:04}.png")
 
 
-def seconds_of_model(looker: TimmLooker, batches: list[torch.Tensor]) -> float:
+def seconds_of_model(opened: OpenedTimm, batches: list[torch.Tensor]) -> float:
     started = time.perf_counter()
     with torch.inference_mode():
         for batch in batches:
-            looker.look((batch,), [""] * len(batch))
+            opened.run((batch,), [""] * len(batch))
     return time.perf_counter() - started
 
 
-def seconds_of_loop(looker: TimmLooker, images: Sequence[ImageFile], batch_size: int) -> float:
+def seconds_of_loop(opened: OpenedTimm, images: Sequence[ImageFile], batch_size: int) -> float:
     placement = choose_placement("cpu")
     started = time.perf_counter()
-    for _ in look_at(looker, images, placement, batch_size):
+    for _ in run_batches(opened, images, placement, batch_size):
         pass
     return time.perf_counter() - started
 
@@ -73,15 +74,15 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    looker = TimmLooker(asked.model)
+    opened = OpenedTimm(asked.model)
     with tempfile.TemporaryDirectory() as folder:
         paint(Path(folder), asked.images)
         images = find_images([folder])
-        pixels = torch.stack([looker.prepare(load_image(image.path))[0] for image in images])
+        pixels = torch.stack([opened.prepare(load_image(image.path))[0] for image in images])
         batches = list(pixels.split(asked.batch_size))
-        seconds_of_model(looker, batches[:1])
+        seconds_of_model(opened, batches[:1])
         rounds = [
-            (seconds_of_model(looker, batches), seconds_of_loop(looker, images, asked.batch_size))
+            (seconds_of_model(opened, batches), seconds_of_loop(opened, images, asked.batch_size))
             for _ in range(asked.rounds)
         ]
     model, loop = (statistics.median(column) for column in zip(*rounds, strict=True))

@@ -21,10 +21,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, unit_rows
-from prompt_ensemble.retrieval import faiss_search
-from prompt_ensemble.retrieval.exact_search import Neighbours, search_exactly
-from prompt_ensemble.retrieval.neighbour_bank import (
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, unit_rows
+from prompt_ensemble.members.neighbours import faiss_search
+from prompt_ensemble.members.neighbours.exact_search import Neighbours, search_exactly
+from prompt_ensemble.members.neighbours.neighbour_bank import (
     CARD,
     BankCard,
     NeighbourBank,
@@ -32,7 +32,7 @@ from prompt_ensemble.retrieval.neighbour_bank import (
     open_neighbours,
     shard_path,
 )
-from prompt_ensemble.retrieval.shards import write_shard
+from prompt_ensemble.members.neighbours.shards import write_shard
 
 CENTRES = 2_000
 DIRECTIONS = 48

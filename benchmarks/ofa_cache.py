@@ -19,12 +19,12 @@ from dataclasses import replace
 
 import torch
 
-from prompt_ensemble.captioners.beam_search import search_captions
-from prompt_ensemble.captioners.decoding import Decoding, Said
-from prompt_ensemble.captioners.generation import Generation
-from prompt_ensemble.captioners.ofa.config import SIZES
-from prompt_ensemble.captioners.ofa.encoder import Memory
-from prompt_ensemble.captioners.ofa.model import Ofa
+from prompt_ensemble.models.ofa.config import SIZES
+from prompt_ensemble.models.ofa.encoder import Memory
+from prompt_ensemble.models.ofa.model import Ofa
+from prompt_ensemble.models.text_generation.beam_search import search_captions
+from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.generation import Generation
 
 QUESTION = [0, 99, 473, 5, 2274, 6190, 116, 2]
 """" what does the image describe?" in the published vocabulary."""

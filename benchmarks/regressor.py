@@ -21,15 +21,15 @@ import click
 import numpy as np
 import torch
 
-from prompt_ensemble.device import choose_placement
-from prompt_ensemble.embeddings import unit_rows
-from prompt_ensemble.images import ImageFile, find_images
-from prompt_ensemble.inference import look_at
-from prompt_ensemble.regression import lite_features
-from prompt_ensemble.regression.regressor import Regressor, RegressorLooker
-from prompt_ensemble.regression.saved import RegressorCard, load_regressor
-from prompt_ensemble.regression.towers import frozen
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.core.embeddings import unit_rows
+from prompt_ensemble.images.find import ImageFile, find_images
+from prompt_ensemble.models.device import choose_placement
+from prompt_ensemble.models.image_towers import lite_features
+from prompt_ensemble.models.image_towers.image_tower import frozen
+from prompt_ensemble.models.regressor.network import OpenedRegressor, Regressor
+from prompt_ensemble.models.regressor.regressor_folder import RegressorCard, load_regressor
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.inference_loop import run_batches
 
 
 def plain_loop(model: Regressor, card: RegressorCard, files: list[ImageFile]) -> np.ndarray:
@@ -62,9 +62,9 @@ def product(
     """The inference loop of the package."""
     placement = choose_placement(device)
     fastest = Regressor(frozen(model.tower, placement.device), model.head)
-    looker = RegressorLooker(fastest, card.preprocessing, placement)
+    opened = OpenedRegressor(fastest, card.preprocessing, placement)
     with torch.inference_mode():
-        found = [f.vectors for f in look_at(looker, files, placement, batch_size)]
+        found = [f.vectors for f in run_batches(opened, files, placement, batch_size)]
     return np.concatenate(found)
 
 

@@ -25,8 +25,8 @@ def predictions(images: int) -> tuple[list[str], np.ndarray]:
 
 
 def write_ours(path: Path, ids: list[str], vectors: np.ndarray) -> None:
-    from prompt_ensemble.embeddings import Embeddings
-    from prompt_ensemble.submission import write_submission
+    from prompt_ensemble.core.embeddings import Embeddings
+    from prompt_ensemble.core.submission import write_submission
 
     write_submission(path, Embeddings(tuple(ids), vectors), ids)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from prompt_ensemble.dataset.groups import connected_groups
-from prompt_ensemble.dataset.splits import k_folds
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.data.groups import connected_groups
+from prompt_ensemble.data.splits import k_folds
 from prompt_ensemble.tuning.tune import tune
 
 PROMPTS_PER_GROUP = 2

@@ -5,28 +5,28 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from prompt_ensemble import torchvision_on_cpu
+from prompt_ensemble.models import torchvision_on_cpu
 
 if TYPE_CHECKING:
-    from prompt_ensemble.blending import blend
-    from prompt_ensemble.config import load_preset
-    from prompt_ensemble.embeddings import Embeddings
-    from prompt_ensemble.metric import mean_cosine
-    from prompt_ensemble.pipeline import predict
-    from prompt_ensemble.sentence_encoder import SentenceEncoder
-    from prompt_ensemble.submission import check_submission, write_submission
+    from prompt_ensemble.core.blend import blend
+    from prompt_ensemble.core.embeddings import Embeddings
+    from prompt_ensemble.core.score import mean_cosine
+    from prompt_ensemble.core.submission import check_submission, write_submission
+    from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+    from prompt_ensemble.run.config import load_preset
+    from prompt_ensemble.run.pipeline import predict
 
 __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
-    "Embeddings": "embeddings",
-    "SentenceEncoder": "sentence_encoder",
-    "blend": "blending",
-    "check_submission": "submission",
-    "load_preset": "config",
-    "mean_cosine": "metric",
-    "predict": "pipeline",
-    "write_submission": "submission",
+    "Embeddings": "core.embeddings",
+    "SentenceEncoder": "models.sentence_encoder",
+    "blend": "core.blend",
+    "check_submission": "core.submission",
+    "load_preset": "run.config",
+    "mean_cosine": "core.score",
+    "predict": "run.pipeline",
+    "write_submission": "core.submission",
 }
 __all__ = [
     "Embeddings",

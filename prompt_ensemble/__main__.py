@@ -2,6 +2,6 @@
 
 import sys
 
-from prompt_ensemble.cli import main
+from prompt_ensemble.cli.main import main
 
 sys.exit(main())

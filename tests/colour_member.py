@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from prompt_ensemble import registry
-from prompt_ensemble.config import MemberConfig, RunConfig
-from prompt_ensemble.device import Placement
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
-from prompt_ensemble.errors import BadConfig
-from prompt_ensemble.findings import Findings, Line
-from prompt_ensemble.predictors import Encode, Looker, Predictor
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, Encode
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.members import registry
+from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.models.device import Placement
+from prompt_ensemble.run.config import MemberConfig, RunConfig
 
 COLOURS = ("red", "green", "blue")
 
@@ -40,7 +40,7 @@ class ColourOptions:
     """``dies`` ends the process at the first batch, ``complains`` raises what a user could cure."""
 
 
-class ColourLooker:
+class OpenedColour:
     """Mean colour, projected to 384 numbers by a seeded matrix."""
 
     def __init__(self, options: ColourOptions) -> None:
@@ -53,7 +53,7 @@ class ColourLooker:
         pixels = np.array(image.resize((4, 4), Image.Resampling.BOX))
         return (torch.from_numpy(pixels).permute(2, 0, 1),)
 
-    def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
+    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
         if len(image_ids) > self.options.largest_batch:
             raise torch.OutOfMemoryError("no room")
         if self.options.fails == "dies":
@@ -65,7 +65,7 @@ class ColourLooker:
         means = views[0].float().mean(dim=(2, 3))
         strongest = [COLOURS[int(row.argmax())] for row in means]
         lines = tuple((Line("colour", name, 1.0),) for name in strongest)
-        return Findings(tuple(image_ids), lines, (means @ self.matrix).float().numpy())
+        return Outputs(tuple(image_ids), lines, (means @ self.matrix).float().numpy())
 
 
 class ColourPredictor(Predictor):
@@ -79,11 +79,11 @@ class ColourPredictor(Predictor):
     def needs(self) -> tuple[str, ...]:
         return (self.options.after,) if self.options.after else ()
 
-    def open(self, placement: Placement, beside: Mapping[str, Findings]) -> Looker:
-        return ColourLooker(self.options)
+    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+        return OpenedColour(self.options)
 
-    def embed(self, findings: Findings, encode: Encode) -> Embeddings:
-        return Embeddings.of(findings.image_ids, findings.vectors)
+    def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
+        return Embeddings.of(outputs.image_ids, outputs.vectors)
 
 
 def colour_ensemble(seconds_per_batch: float = 0.0) -> RunConfig:
@@ -100,7 +100,7 @@ def colour_ensemble(seconds_per_batch: float = 0.0) -> RunConfig:
 
 def run(images: Path, out: Path, seconds_per_batch: float = 0.0) -> None:
     """A whole run, as the command line does it."""
-    from prompt_ensemble.pipeline import predict
+    from prompt_ensemble.run.pipeline import predict
 
     registry.PREDICTORS["colour"] = "colour_member:ColourPredictor"
     predict(images, out, config=colour_ensemble(seconds_per_batch), device="cpu")

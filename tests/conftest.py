@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import prompt_ensemble.weights
-from prompt_ensemble import registry
+import prompt_ensemble.models.weights
+from prompt_ensemble.members import registry
+
+pytest_plugins = ["captioner_fixtures"]
 
 
 class BlockedSocket(socket.socket):
@@ -51,7 +53,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test caches no other run finds, and Kaggle's mounts are not ours."""
     monkeypatch.delenv("PROMPT_ENSEMBLE_WEIGHTS", raising=False)
-    monkeypatch.setattr(prompt_ensemble.weights, "KAGGLE_INPUT", Path("/nowhere"))
+    monkeypatch.setattr(prompt_ensemble.models.weights, "KAGGLE_INPUT", Path("/nowhere"))
     if "PROMPT_ENSEMBLE_CACHE" not in os.environ:
         cache = tmp_path_factory.getbasetemp() / "cache"
         monkeypatch.setenv("PROMPT_ENSEMBLE_CACHE", str(cache))

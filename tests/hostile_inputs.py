@@ -21,12 +21,12 @@ import prompt_ensemble  # noqa: F401
 # torchvision, which transformers imports, needs the package before it.
 import numpy as np
 import torch
-from captioners.tiny_captioners import save_blip, save_coca, save_encoder_decoder, save_git
 from conftest import paint_photos
 from safetensors.numpy import save as save_numpy
+from tiny_captioners import save_blip, save_coca, save_encoder_decoder, save_git
 
-from prompt_ensemble.cli import main
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.cli.main import main
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 
 IMAGES = 60
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -221,7 +221,7 @@ def regressor_folders() -> Iterator[tuple[str, Case]]:
 
 def regressor(folder: Path) -> Path:
     """A copy of the smallest embedded regressor."""
-    from prompt_ensemble.weights import embedded_folder
+    from prompt_ensemble.models.weights import embedded_folder
 
     return Path(shutil.copytree(embedded_folder() / "embedded-lite0", folder / "mine"))
 

@@ -12,30 +12,30 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tiny_blend import a_blend
 
-from prompt_ensemble.commands.interrogate import read_captions
-from prompt_ensemble.config import load_config
-from prompt_ensemble.dataset.prompt_files import read_prompts
-from prompt_ensemble.dataset.splits import Split
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
-from prompt_ensemble.findings import Findings, Line
+from prompt_ensemble.cli.interrogate import read_captions
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.seen_prompts import SeenPrompts
+from prompt_ensemble.core.submission import check_submission, read_submission, write_submission
+from prompt_ensemble.data.open_prompts import read_open_prompts
+from prompt_ensemble.data.pairs import read_pairs
+from prompt_ensemble.data.phrase_bank import keep_vectors, read_vectors
+from prompt_ensemble.data.phrase_lists import read_phrases
+from prompt_ensemble.data.prompt_files import read_prompts
+from prompt_ensemble.data.prompt_sources import stream_prompts
+from prompt_ensemble.data.splits import Split
+from prompt_ensemble.data.truth import load_prompts
+from prompt_ensemble.images.survey import SurveyedImage
 from prompt_ensemble.kaggle.metadata import read_metadata
-from prompt_ensemble.retrieval.bank import keep_vectors, read_vectors
-from prompt_ensemble.retrieval.neighbour_bank import BankCard, read_card
-from prompt_ensemble.retrieval.phrases import read_phrases
-from prompt_ensemble.retrieval.prompt_sources import stream_prompts
-from prompt_ensemble.retrieval.shards import map_shard, write_shard
-from prompt_ensemble.seen_prompts import SeenPrompts
-from prompt_ensemble.store import NOTES, Shard, Store
-from prompt_ensemble.submission import check_submission, read_submission, write_submission
-from prompt_ensemble.survey import SurveyedImage
-from prompt_ensemble.training.journal import Journal
-from prompt_ensemble.training.open_prompts import read_open_prompts
-from prompt_ensemble.training.pairs import read_pairs
-from prompt_ensemble.training.recipe_files import read_recipe
-from prompt_ensemble.truth import load_prompts
-from prompt_ensemble.tuning.predictions import read_confidence, read_record
-from prompt_ensemble.tuning.tuned_blend import TunedBlend
-from prompt_ensemble.weights import load_manifest
+from prompt_ensemble.members.neighbours.neighbour_bank import BankCard, read_card
+from prompt_ensemble.members.neighbours.shards import map_shard, write_shard
+from prompt_ensemble.models.weights import load_manifest
+from prompt_ensemble.run.config import load_config
+from prompt_ensemble.run.saved_predictions import read_confidence, read_record
+from prompt_ensemble.run.store import NOTES, Shard, Store
+from prompt_ensemble.run.tuned_blend import TunedBlend
+from prompt_ensemble.training.regressor.journal import Journal
+from prompt_ensemble.training.regressor.recipe_files import read_recipe
 
 Reader = Callable[[Path], object]
 CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0
@@ -48,7 +48,7 @@ METADATA = b'{"id": "me/mine", "title": "mine", "code_file": "x.py", "enable_gpu
 ROWS = np.eye(2, EMBEDDING_WIDTH, dtype=np.float32)
 TWO = Embeddings.of(["a", "b"], ROWS)
 SHARD = Shard((SurveyedImage("a", Path("a.png"), "0"), SurveyedImage("b", Path("b.png"), "1")), "k")
-FOUND = Findings(("a", "b"), ((Line("caption", "a cat", 0.5),), ()), ROWS)
+FOUND = Outputs(("a", "b"), ((Line("caption", "a cat", 0.5),), ()), ROWS)
 SPLIT = Split(("a", "b", "c"), np.arange(3), np.array([0, 1, 0]))
 
 
@@ -73,7 +73,7 @@ def shard_path(path: Path) -> Path:
     return Store(path.parent).path("one", SHARD)
 
 
-def stored(path: Path) -> Findings | None:
+def stored(path: Path) -> Outputs | None:
     """A store's shard, of which ``path`` holds the bytes."""
     shard_path(path).parent.mkdir()
     shard_path(path).write_bytes(path.read_bytes())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prompt_ensemble.evaluation.intervals import Difference
-from prompt_ensemble.metric import Score
-from prompt_ensemble.tuning.tuned_blend import TriedMethod, TunedBlend, TunedMember, Validation
+from prompt_ensemble.core.intervals import Difference
+from prompt_ensemble.core.score import Score
+from prompt_ensemble.run.tuned_blend import TriedMethod, TunedBlend, TunedMember, Validation
 
 SCORE = Score(0.5, 0.4, 0.6, 12)
 GAIN = Difference(0.1, 0.05, 0.15, 0.01)

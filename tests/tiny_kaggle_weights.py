@@ -8,11 +8,11 @@ from pathlib import Path
 
 import timm
 import torch
-from captioners.tiny_captioners import original_blip_state, save_ofa, widen
-from retrieval.tiny_clip import save_tiny
+from tiny_captioners import original_blip_state, save_ofa, widen
+from tiny_clip import save_tiny
 from transformers import BlipConfig, BlipForConditionalGeneration
 
-from prompt_ensemble.config import RunConfig, load_preset
+from prompt_ensemble.run.config import RunConfig, load_preset
 
 VIT = "test_vit"
 LISTS = {

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prompt_ensemble.embeddings import unit_rows
-from prompt_ensemble.training.pairs import Pairs, read_pairs
-from prompt_ensemble.training.recipe import Recipe
+from prompt_ensemble.core.embeddings import unit_rows
+from prompt_ensemble.data.pairs import Pairs, read_pairs
+from prompt_ensemble.training.regressor.recipe import Recipe
 
 COLOURS = {
     "red": (220, 30, 30),

@@ -24,13 +24,13 @@ from benchmarks.gpu_check.models import (
     write_vit,
     written,
 )
-from prompt_ensemble.config import MemberConfig
-from prompt_ensemble.device import Placement
-from prompt_ensemble.findings import Findings, Line
-from prompt_ensemble.members import make_predictor, open_members
-from prompt_ensemble.predictors import Looker
-from prompt_ensemble.sentence_encoder import SentenceEncoder
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.members.contract import OpenedModel
+from prompt_ensemble.models.device import Placement
+from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.config import MemberConfig
+from prompt_ensemble.run.ensemble import make_predictor, open_members
 
 if TYPE_CHECKING:
     from benchmarks.gpu_check.fast import Contender, Stages
@@ -51,8 +51,8 @@ def make(settings: Settings, name: str) -> Contender:
     if name in CAPTIONERS:
         captioner = captioner_of(settings, name)
         return Contender(captioner.prepare, partial(caption, captioner, settings.placement))
-    looker = vit(settings) if name == VIT else clip(settings, name)
-    return Contender(lambda picture: looker.prepare(picture), partial(look, looker, settings))
+    opened = vit(settings) if name == VIT else clip(settings, name)
+    return Contender(lambda picture: opened.prepare(picture), partial(look, opened, settings))
 
 
 def captioner_of(settings: Settings, name: str) -> Any:
@@ -60,8 +60,8 @@ def captioner_of(settings: Settings, name: str) -> Any:
     kind = CAPTIONERS[name]
     if settings.toy:
         (member,) = open_members(ensemble_of(kind, settings.folder), WeightRoots.usual())
-        looker: Any = member.predictor.open(settings.placement, {})
-        return looker.captioner
+        opened: Any = member.predictor.open(settings.placement, {})
+        return opened.captioner
     if not find_spec(WORDS):
         captioners.bert_words = lambda: captioners.numbers
     key = f"{kind}-large"
@@ -78,7 +78,7 @@ def caption(
     return captioners.run(contender, pixels, len(pixels), placement, watch)
 
 
-def vit(settings: Settings) -> Looker:
+def vit(settings: Settings) -> OpenedModel:
     """A regressor with the public kernel's two looks at each image."""
     architecture = TINY_VIT if settings.toy else "vit_base_patch16_224"
     file = written(
@@ -89,7 +89,7 @@ def vit(settings: Settings) -> Looker:
     return make_predictor(member, WeightRoots.usual()).open(settings.placement, {})
 
 
-def clip(settings: Settings, name: str) -> Looker:
+def clip(settings: Settings, name: str) -> OpenedModel:
     """An interrogator that ranks all flavors and has its captions given."""
     folder = settings.folder / TOWERS[name]
     if settings.toy:
@@ -104,13 +104,13 @@ def clip(settings: Settings, name: str) -> Looker:
     )
 
 
-def captions_of(count: int) -> Findings:
+def captions_of(count: int) -> Outputs:
     """A caption for each picture."""
     lines = [[Line("caption", f"a painting of number {n} on a wall", 0.0)] for n in range(count)]
-    return Findings.said([str(number) for number in range(count)], lines)
+    return Outputs.of_lines([str(number) for number in range(count)], lines)
 
 
-def look(looker: Looker, settings: Settings, views: Sequence[Any], stages: Stages) -> object:
+def look(opened: OpenedModel, settings: Settings, views: Sequence[Any], stages: Stages) -> object:
     """What the inference loop does with a batch."""
     placement = settings.placement
     with torch.inference_mode(), placement.autocast():
@@ -118,7 +118,7 @@ def look(looker: Looker, settings: Settings, views: Sequence[Any], stages: Stage
             stacked = [torch.stack(list(view)) for view in zip(*views, strict=True)]
             moved = tuple(view.to(placement.device) for view in stacked)
         with stages.on("look"):
-            return looker.look(moved, [str(number) for number in range(len(views))])
+            return opened.run(moved, [str(number) for number in range(len(views))])
 
 
 def sentences(settings: Settings) -> Any:

@@ -21,7 +21,7 @@ from benchmarks.gpu_check.contenders import NAMES, make
 from benchmarks.gpu_check.flops import counting
 from benchmarks.gpu_check.models import Settings
 from benchmarks.gpu_check.turns import whole_ensemble
-from prompt_ensemble.device import Placement, release
+from prompt_ensemble.models.device import Placement, release
 
 BATCHES = (1, 8, 64, 128, 256)
 """The first three are always told, later ones only while they are faster."""

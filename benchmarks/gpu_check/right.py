@@ -27,14 +27,14 @@ from benchmarks.gpu_check.runs import (
     texts,
 )
 from benchmarks.gpu_check.syncs import NETWORK, SEARCH, count_waits
-from prompt_ensemble.config import RunConfig
-from prompt_ensemble.device import choose_placement, release
-from prompt_ensemble.findings import Findings, join
-from prompt_ensemble.images import find_images
-from prompt_ensemble.inference import look_at
-from prompt_ensemble.members import open_members
-from prompt_ensemble.predictors import Looker
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.core.outputs import Outputs, join
+from prompt_ensemble.images.find import find_images
+from prompt_ensemble.members.contract import OpenedModel
+from prompt_ensemble.models.device import choose_placement, release
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.config import RunConfig
+from prompt_ensemble.run.ensemble import open_members
+from prompt_ensemble.run.inference_loop import run_batches
 
 SAME = 0.9999
 """Smallest cosine in float32 of the card to the processor."""
@@ -84,12 +84,12 @@ def precisions(settings: Settings, kind: str) -> Steps:
     config = ensemble_of(kind, settings.folder)
     out = settings.folder / "precisions" / kind
     cpu = choose_placement("cpu", "fp32")
-    reference = results_of(config, images, out / "reference", "cpu").findings
+    reference = results_of(config, images, out / "reference", "cpu").outputs
     logits = first_logits(config, images, cpu) if kind in CAPTIONERS else None
 
     def look(precision: str) -> Found:
         device = settings.device
-        found = results_of(config, images, out / precision, device, precision).findings
+        found = results_of(config, images, out / precision, device, precision).outputs
         rows, expected = found.vectors, reference.vectors
         if logits is not None:
             rows = first_logits(config, images, choose_placement(device, precision))
@@ -101,7 +101,7 @@ def precisions(settings: Settings, kind: str) -> Steps:
 
 
 def compare(
-    precision: str, ours: Findings, theirs: Findings, rows: np.ndarray, expected: np.ndarray
+    precision: str, ours: Outputs, theirs: Outputs, rows: np.ndarray, expected: np.ndarray
 ) -> Found:
     """Equal texts and rows are promised for float32; for the others they are stated."""
     figures: dict[str, float | str] = {}
@@ -135,10 +135,10 @@ def resume(settings: Settings, first: tuple[str, str], then: tuple[str, str]) ->
         with suppress(Interrupted):
             results_of(config, images, out / "both", *first, interrupt_after(4))
         kept = shards_in(out / "both")
-        ended = results_of(config, images, out / "both", *then).findings
-        alone = results_of(config, images, out / "alone", *then).findings
-        again = results_of(config, images, out / "both", *first).findings
-        whole = results_of(config, images, out / "whole", *first).findings
+        ended = results_of(config, images, out / "both", *then).outputs
+        alone = results_of(config, images, out / "alone", *then).outputs
+        again = results_of(config, images, out / "both", *first).outputs
+        whole = results_of(config, images, out / "whole", *first).outputs
     good = ended.image_ids == alone.image_ids and again.image_ids == whole.image_ids
     good &= texts(ended) == texts(alone) and texts(again) == texts(whole)
     return verdict(good and kept > 0, f"{kept} shards were there")
@@ -149,21 +149,21 @@ def in_batches(config: RunConfig, size: int) -> RunConfig:
     return replace(config, members=tuple(replace(one, batch_size=size) for one in config.members))
 
 
-class SizedLooker:
-    """A looker that keeps the sizes of batches; on a processor with a limit in memory's place."""
+class OpenedSized:
+    """A opened that keeps the sizes of batches; on a processor with a limit in memory's place."""
 
-    def __init__(self, looker: Looker, largest: int | None) -> None:
-        self.looker = looker
+    def __init__(self, opened: OpenedModel, largest: int | None) -> None:
+        self.opened = opened
         self.largest = largest
         self.sizes: list[int] = []
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
-        return self.looker.prepare(image)
+        return self.opened.prepare(image)
 
-    def look(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Findings:
+    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
         if self.largest and len(image_ids) > self.largest:
             raise torch.OutOfMemoryError("no room")
-        found = self.looker.look(views, image_ids)
+        found = self.opened.run(views, image_ids)
         self.sizes.append(len(image_ids))
         return found
 
@@ -177,18 +177,18 @@ def out_of_memory(settings: Settings) -> Found:
     model = member.predictor.open(placement, {})
     if placement.on_gpu:
         torch.cuda.reset_peak_memory_stats(placement.device)
-    roomy = join(list(look_at(model, images, placement, count)))
-    looker = SizedLooker(model, None if placement.on_gpu else count // 3)
+    roomy = join(list(run_batches(model, images, placement, count)))
+    opened = OpenedSized(model, None if placement.on_gpu else count // 3)
     try:
         if placement.on_gpu:
             squeeze(placement.device)
-        tight = join(list(look_at(looker, images, placement, count)))
+        tight = join(list(run_batches(opened, images, placement, count)))
     finally:
         if placement.on_gpu:
             torch.cuda.set_per_process_memory_fraction(1.0, placement.device)
         release(placement)
     same = equal_texts(tight, roomy) if tight.image_ids == roomy.image_ids else 0
-    managed = max(looker.sizes)
+    managed = max(opened.sizes)
     detail = f"{same} of {count} captions the same, batches of {managed} instead of {count}"
     return verdict(same == count and managed < count, detail)
 
@@ -207,8 +207,8 @@ def two_workers(settings: Settings) -> Found:
     config = in_batches(ensemble_of("git", settings.folder), 2)
     out, device = settings.folder / "workers", settings.device
     with shards_of(2):
-        alone = results_of(config, images, out / "one", device).findings
-        both = results_of(config, images, out / "two", f"{device},{device}").findings
+        alone = results_of(config, images, out / "one", device).outputs
+        both = results_of(config, images, out / "two", f"{device},{device}").outputs
     shards = shards_in(out / "two")
     good = alone.image_ids == both.image_ids and texts(alone) == texts(both)
     return verdict(good and shards > 1, f"{shards} shards")

@@ -13,20 +13,21 @@ import numpy as np
 import torch
 
 from benchmarks.gpu_check.models import encode
-from prompt_ensemble import store
-from prompt_ensemble.config import RunConfig
-from prompt_ensemble.deadline import Deadline, run_until, without
-from prompt_ensemble.device import Placement, choose_placements
-from prompt_ensemble.embeddings import Embeddings, unit_rows
-from prompt_ensemble.findings import Findings
-from prompt_ensemble.images import find_images, load_image
-from prompt_ensemble.members import open_ensemble, open_members
-from prompt_ensemble.observing import MemberResult, Run
-from prompt_ensemble.pipeline import assemble, prior_of, run_members
-from prompt_ensemble.progress import Progress, silent
-from prompt_ensemble.store import Store
-from prompt_ensemble.survey import survey
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.core.embeddings import Embeddings, unit_rows
+from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.images.decode import load_image
+from prompt_ensemble.images.find import find_images
+from prompt_ensemble.images.survey import survey
+from prompt_ensemble.models.device import Placement, choose_placements
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run import store
+from prompt_ensemble.run.config import RunConfig
+from prompt_ensemble.run.deadline import Deadline, run_until, without
+from prompt_ensemble.run.ensemble import open_ensemble, open_members
+from prompt_ensemble.run.member_run import MemberResult, Run
+from prompt_ensemble.run.pipeline import assemble, prior_of, run_members
+from prompt_ensemble.run.store import Store
 
 
 class Interrupted(Exception):
@@ -94,12 +95,12 @@ def interrupt_after(images: int) -> Progress:
     return open_stage
 
 
-def texts(findings: Findings) -> list[list[str]]:
+def texts(outputs: Outputs) -> list[list[str]]:
     """What was said of each image; nothing by those that only see."""
-    return [[line.text for line in row] for row in findings.lines]
+    return [[line.text for line in row] for row in outputs.lines]
 
 
-def equal_texts(ours: Findings, theirs: Findings) -> int:
+def equal_texts(ours: Outputs, theirs: Outputs) -> int:
     """Images of which the same was said."""
     return sum(one == other for one, other in zip(texts(ours), texts(theirs), strict=True))
 
@@ -112,8 +113,8 @@ def smallest_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
 def first_logits(config: RunConfig, images: Path, placement: Placement) -> np.ndarray:
     """What a captioner thinks of the first word of each image."""
     (member,) = open_members(config, WeightRoots.usual())
-    looker: Any = member.predictor.open(placement, {})
-    captioner = looker.captioner
+    opened: Any = member.predictor.open(placement, {})
+    captioner = opened.captioner
     views = [captioner.prepare(load_image(image.path)) for image in find_images([images])]
     pixels = torch.stack(views).to(placement.device)
     prompt = torch.tensor([list(captioner.prompt)], device=pixels.device)

@@ -17,10 +17,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.gpu_check.models import Settings, ensemble_of, paint
-from prompt_ensemble.captioners.decoding import Decoding
-from prompt_ensemble.images import find_images, load_image
-from prompt_ensemble.members import open_members
-from prompt_ensemble.weights import WeightRoots
+from prompt_ensemble.images.decode import load_image
+from prompt_ensemble.images.find import find_images
+from prompt_ensemble.models.text_generation.decoding import Decoding
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.ensemble import open_members
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique", "_unique2")
 """Operators whose result the processor must know."""
@@ -111,8 +112,8 @@ def count_waits(settings: Settings, kind: str) -> Waits:
     banning = {"num_beams": 3, "no_repeat_ngram_size": 2, "max_length": 16, "min_length": 8}
     config = ensemble_of(kind, settings.folder, **banning)
     (member,) = open_members(config, WeightRoots.usual())
-    looker: Any = member.predictor.open(settings.placement, {})
-    captioner = looker.captioner
+    opened: Any = member.predictor.open(settings.placement, {})
+    captioner = opened.captioner
     images = find_images([paint(settings.folder / "four", 4)])
     views = [captioner.prepare(load_image(image.path)) for image in images]
     pixels = torch.stack(views).to(settings.placement.device)

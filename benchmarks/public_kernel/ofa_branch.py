@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 
-from prompt_ensemble.captioners.beam_search import search_captions
-from prompt_ensemble.captioners.generation import Generation
-from prompt_ensemble.captioners.ofa.checkpoint import load_ofa
-from prompt_ensemble.captioners.ofa.encoder import Memory
-from prompt_ensemble.captioners.ofa.model import PROMPT, Ofa
+from prompt_ensemble.models.ofa.checkpoint import load_ofa
+from prompt_ensemble.models.ofa.encoder import Memory
+from prompt_ensemble.models.ofa.model import PROMPT, Ofa
+from prompt_ensemble.models.text_generation.beam_search import search_captions
+from prompt_ensemble.models.text_generation.generation import Generation
 
 BATCH = 24
 SUFFIX = ", fine details, masterpiece"

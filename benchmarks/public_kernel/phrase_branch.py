@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 
-from prompt_ensemble.preprocessing import CLIP_MEAN, CLIP_STD
+from prompt_ensemble.images.preprocessing import CLIP_MEAN, CLIP_STD
 
 PROMPT = "a picture of "
 FLAVORS = 3

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import hflip
 
-from prompt_ensemble.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from prompt_ensemble.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 BATCH = 64
 WORKERS = 2

@@ -29,7 +29,7 @@ def install() -> None:
 
 install()
 
-from prompt_ensemble.cli import main  # noqa: E402
+from prompt_ensemble.cli.main import main  # noqa: E402
 from prompt_ensemble.kaggle.machine import Machine  # noqa: E402
 
 machine = Machine.here()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prompt_ensemble.embeddings import unit_rows
+from prompt_ensemble.core.embeddings import unit_rows
 
 
 def others(truth: np.ndarray, groups: np.ndarray) -> np.ndarray:

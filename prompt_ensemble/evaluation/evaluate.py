@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prompt_ensemble.blending import blend
-from prompt_ensemble.dataset.groups import connected_groups
-from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.errors import MismatchedIds
+from prompt_ensemble.core.blend import blend
+from prompt_ensemble.core.certainty import Signals
+from prompt_ensemble.core.embeddings import Embeddings
+from prompt_ensemble.core.errors import MismatchedIds
+from prompt_ensemble.core.intervals import Difference, Resampling
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.core.score import Score, cosines
+from prompt_ensemble.data.groups import connected_groups
+from prompt_ensemble.data.truth import Truth
 from prompt_ensemble.evaluation import controls, retrieval
 from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun
-from prompt_ensemble.evaluation.intervals import Difference, Resampling
 from prompt_ensemble.evaluation.retrieval import Retrieval
-from prompt_ensemble.evaluation.truth_table import TruthTable
-from prompt_ensemble.metric import Score, cosines
-from prompt_ensemble.progress import Progress, silent
-from prompt_ensemble.tuning.predictions import judged_images
-from prompt_ensemble.tuning.signals import Signals
+from prompt_ensemble.run.saved_predictions import judged_images
 
 CONSTANT = "constant: mean of the other prompts"
 LENGTHS = {
@@ -73,7 +73,7 @@ class Evaluation:
 
 def evaluate(
     run: FinishedRun,
-    truth: TruthTable,
+    truth: Truth,
     *,
     signals: Signals | None = None,
     doubts: Sequence[str] = (),

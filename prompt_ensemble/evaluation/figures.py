@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prompt_ensemble.errors import MissingDependency
+from prompt_ensemble.core.errors import MissingDependency
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.records import read_table, reading
-from prompt_ensemble.submission import read_submission
-from prompt_ensemble.tuning.predictions import load_parts, read_record
+from prompt_ensemble.core.embeddings import Embeddings
+from prompt_ensemble.core.records import read_table, reading
+from prompt_ensemble.core.submission import read_submission
+from prompt_ensemble.run.saved_predictions import load_parts, read_record
 
 BLEND = "(blend)"
 """The blend among the members; no member can be called so."""

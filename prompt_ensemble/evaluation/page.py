@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prompt_ensemble.core.score import Score
 from prompt_ensemble.evaluation.figures import figures
-from prompt_ensemble.metric import Score
-from prompt_ensemble.report import thumbnail
+from prompt_ensemble.run.page import thumbnail
 
 if TYPE_CHECKING:
+    from prompt_ensemble.core.intervals import Difference
     from prompt_ensemble.evaluation.evaluate import Evaluation
-    from prompt_ensemble.evaluation.intervals import Difference
 
 SHOWN = 60
 """Images at either end that stand in the page; the table in images.csv has them all."""

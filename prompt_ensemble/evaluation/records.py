@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from prompt_ensemble.core.intervals import Difference
     from prompt_ensemble.evaluation.evaluate import Evaluation
-    from prompt_ensemble.evaluation.intervals import Difference
 
 
 def as_record(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from prompt_ensemble.errors import PromptEnsembleError
+from prompt_ensemble.core.errors import PromptEnsembleError
 from prompt_ensemble.kaggle.packing import pack_dataset
 from prompt_ensemble.kaggle.rendering import render_kernels
 

@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from prompt_ensemble.errors import MissingInput
-from prompt_ensemble.weights import walk
+from prompt_ensemble.core.errors import MissingInput
+from prompt_ensemble.models.weights import walk
 
 ROOT_VARIABLE = "PROMPT_ENSEMBLE_KAGGLE"
 """Moves the machine to another folder than /kaggle, which is how it is tried at home."""

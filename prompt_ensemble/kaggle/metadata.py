@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prompt_ensemble.errors import BadMetadata
-from prompt_ensemble.records import read_object
+from prompt_ensemble.core.errors import BadMetadata
+from prompt_ensemble.core.records import read_object
 
 KERNEL_FILE = "kernel-metadata.json"
 DATASET_FILE = "dataset-metadata.json"

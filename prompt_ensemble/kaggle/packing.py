@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import DATASET_FILE, dataset_faults, refuse
 from prompt_ensemble.kaggle.rendering import check_username
 

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import KERNEL_FILE, kernel_faults, read_metadata, refuse
 
 PLACEHOLDER = "USERNAME"
@@ -55,7 +55,7 @@ def with_username(value: Any, username: str) -> Any:
 
 def check_preset(preset: str) -> None:
     """A preset of the package, or the path that a TOML file will have on the machine."""
-    from prompt_ensemble.config import load_preset
+    from prompt_ensemble.run.config import load_preset
 
     if not preset.endswith(".toml"):
         load_preset(preset)

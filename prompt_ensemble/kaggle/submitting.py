@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prompt_ensemble.errors import BadConfig, BadSubmission, PromptEnsembleError
+from prompt_ensemble.core.errors import BadConfig, BadSubmission, PromptEnsembleError
 from prompt_ensemble.kaggle.machine import Machine
 
 if TYPE_CHECKING:
-    from prompt_ensemble.config import RunConfig
+    from prompt_ensemble.run.config import RunConfig
 
 SAMPLE = "sample_submission.csv"
 SUBMISSION = "submission.csv"
@@ -41,8 +41,8 @@ def main(preset: str, deadline: str) -> int:
 
 def is_complete(path: Path, machine: Machine) -> bool:
     """Whether a file is there that has a row for every image of the competition."""
-    from prompt_ensemble.images import find_images
-    from prompt_ensemble.submission import check_submission
+    from prompt_ensemble.core.submission import check_submission
+    from prompt_ensemble.images.find import find_images
 
     if not path.is_file():
         return False
@@ -57,10 +57,10 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     From the first minute on there is a file with a row for every image; each member that ends
     makes it better. Unreadable images get the preset's prior.
     """
-    from prompt_ensemble.images import find_images
-    from prompt_ensemble.pipeline import predict
-    from prompt_ensemble.progress import bar
-    from prompt_ensemble.submission import check_submission, write_submission
+    from prompt_ensemble.core.progress import bar
+    from prompt_ensemble.core.submission import check_submission, write_submission
+    from prompt_ensemble.images.find import find_images
+    from prompt_ensemble.run.pipeline import predict
 
     machine = machine or Machine.here()
     competition = machine.find(SAMPLE, "the competition's data")
@@ -85,8 +85,8 @@ def ensemble(preset: str, machine: Machine) -> RunConfig:
     A blend of other members than the preset's is left aside, loudly: a kernel that has run for
     hours must not end without a file because of it.
     """
-    from prompt_ensemble.pipeline import resolve_config
-    from prompt_ensemble.tuning.use import use_blend
+    from prompt_ensemble.run.pipeline import resolve_config
+    from prompt_ensemble.run.use_blend import use_blend
 
     config = resolve_config(preset)
     for folder in machine.all_with(BLEND):
@@ -106,7 +106,7 @@ def order_of_rows(sample: Path, image_ids: list[str]) -> tuple[str, ...]:
     The scoring run brings its own images; should its sample still be the public one, the images
     are what counts.
     """
-    from prompt_ensemble.submission import submission_ids
+    from prompt_ensemble.core.submission import submission_ids
 
     listed = tuple(submission_ids(sample))
     if set(listed) == set(image_ids):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prompt_ensemble.weights import embedded_folder
+from prompt_ensemble.models.weights import embedded_folder
 
 
 def collect_wheels(ours: Path, out: Path) -> list[str]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prompt_ensemble.evaluation.intervals import Resampling
+from prompt_ensemble.core.certainty import Signals
+from prompt_ensemble.core.intervals import Resampling
 from prompt_ensemble.tuning import methods
 from prompt_ensemble.tuning.cross_validation import held_out, turns
-from prompt_ensemble.tuning.gate import fit_gate, gate_cosines
+from prompt_ensemble.tuning.gate_fit import fit_gate, gate_cosines
 from prompt_ensemble.tuning.methods import Method
-from prompt_ensemble.tuning.signals import Signals
 from prompt_ensemble.tuning.statistics import Statistics
 
 EQUAL = "equal weights"

@@ -12,10 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from prompt_ensemble.embeddings import Embeddings
-
-IMAGES_PER_BLOCK = 512
-"""Rows of all members that then stay in the cache while every pair is multiplied."""
+from prompt_ensemble.core.embeddings import Embeddings
+from prompt_ensemble.core.pair_products import column_of_pair, products, products_among
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,35 +51,9 @@ class Statistics:
         return column_of_pair(len(self.names))
 
 
-def column_of_pair(count: int) -> np.ndarray:
-    """Where each pair of so many members stands among the upper triangle, ``(K, K)``."""
-    one, other = np.triu_indices(count)
-    columns = np.zeros((count, count), int)
-    columns[one, other] = columns[other, one] = np.arange(len(one))
-    return columns
-
-
 def gather(parts: Mapping[str, Embeddings], truth: Embeddings) -> Statistics:
     """Inner products of all members and the truth, joined by id, in the order of the truth."""
     names = tuple(sorted(parts))
     ordered = [parts[name].take(truth.image_ids).vectors for name in names]
     to_truth = np.stack([products(vectors, truth.vectors) for vectors in ordered], axis=1)
     return Statistics(names, to_truth, products_among(ordered))
-
-
-def products_among(ordered: Sequence[np.ndarray]) -> np.ndarray:
-    """Inner products of each pair of members, ``(N, K(K+1)/2)``, a member with itself included."""
-    one, other = np.triu_indices(len(ordered))
-    among = np.empty((len(ordered[0]), len(one)))
-    for start in range(0, len(among), IMAGES_PER_BLOCK):
-        block = slice(start, start + IMAGES_PER_BLOCK)
-        rows = [vectors[block] for vectors in ordered]
-        for place, (first, second) in enumerate(zip(one, other, strict=True)):
-            among[block, place] = products(rows[first], rows[second])
-    return among
-
-
-def products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Inner products of corresponding rows."""
-    found: np.ndarray = np.einsum("ij,ij->i", one, other)
-    return found

@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from prompt_ensemble.blending import PRIOR
-from prompt_ensemble.dataset.splits import check_folds
-from prompt_ensemble.embeddings import Embeddings
-from prompt_ensemble.evaluation.intervals import Difference, Resampling
-from prompt_ensemble.progress import Advance, Progress, silent
-from prompt_ensemble.tuning import methods
-from prompt_ensemble.tuning.cross_validation import held_out, without
-from prompt_ensemble.tuning.gate import fit_gate
-from prompt_ensemble.tuning.ladder import EQUAL, GATED, SINGLE, TUNED, Ladder, climb
-from prompt_ensemble.tuning.signals import Signals, agreement
-from prompt_ensemble.tuning.statistics import Statistics, gather
-from prompt_ensemble.tuning.tuned_blend import (
+from prompt_ensemble.core.blend import PRIOR
+from prompt_ensemble.core.certainty import Signals, agreement
+from prompt_ensemble.core.embeddings import Embeddings
+from prompt_ensemble.core.intervals import Difference, Resampling
+from prompt_ensemble.core.progress import Advance, Progress, silent
+from prompt_ensemble.data.splits import check_folds
+from prompt_ensemble.run.tuned_blend import (
     TriedMethod,
     TunedBlend,
     TunedMember,
     Validation,
 )
+from prompt_ensemble.tuning import methods
+from prompt_ensemble.tuning.cross_validation import held_out, without
+from prompt_ensemble.tuning.gate_fit import fit_gate
+from prompt_ensemble.tuning.ladder import EQUAL, GATED, SINGLE, TUNED, Ladder, climb
+from prompt_ensemble.tuning.statistics import Statistics, gather
 
 
 def tune(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from prompt_ensemble.config import MemberConfig, RunConfig, check_members, from_table
-from prompt_ensemble.errors import BadConfig
-from prompt_ensemble.tuning.predictions import read_record
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.typed_tables import from_table
+from prompt_ensemble.run.config import MemberConfig, RunConfig, check_members
+from prompt_ensemble.run.saved_predictions import read_record
 
 
 def ensemble_of(runs: Iterable[Path], name: str, prior: str | None = None) -> RunConfig:

@@ -6,15 +6,15 @@ import sys
 
 import numpy as np
 import pytest
-from evaluation.evaluated_run import write_run
+from evaluated_run import write_run
 
-from prompt_ensemble.cli import main
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.cli.main import main
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.core.score import mean_cosine
+from prompt_ensemble.data.truth import Truth, load_prompts, load_sources
 from prompt_ensemble.evaluation import controls, retrieval
 from prompt_ensemble.evaluation.evaluate import compare, evaluate, length_bucket
 from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun, read_run
-from prompt_ensemble.evaluation.truth_table import TruthTable, load_prompts, load_sources
-from prompt_ensemble.metric import mean_cosine
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def truth(folder) -> TruthTable:
+def truth(folder) -> Truth:
     table = folder / "prompts.csv"
     embeddings = Embeddings.load(folder / "truth.safetensors")
-    return TruthTable(embeddings, load_prompts(table), load_sources(table))
+    return Truth(embeddings, load_prompts(table), load_sources(table))
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,18 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import browser
 import pytest
-from evaluation import browser
-from evaluation.evaluated_run import write_run
+from evaluated_run import write_run
 
-from prompt_ensemble.embeddings import Embeddings
+from prompt_ensemble.core.embeddings import Embeddings
+from prompt_ensemble.core.score import Score
+from prompt_ensemble.data.truth import Truth, load_prompts, load_sources
 from prompt_ensemble.evaluation.evaluate import evaluate
 from prompt_ensemble.evaluation.finished_run import read_run
 from prompt_ensemble.evaluation.page import cell, page
-from prompt_ensemble.evaluation.truth_table import TruthTable, load_prompts, load_sources
-from prompt_ensemble.images import find_images
-from prompt_ensemble.metric import Score
-from prompt_ensemble.tuning.predictions import load_confidence
+from prompt_ensemble.images.find import find_images
+from prompt_ensemble.run.saved_predictions import load_confidence
 
 ARTEFACTS = Path(__file__).parents[2] / "build" / "artefacts"
 
@@ -27,7 +27,7 @@ def report(tmp_path_factory) -> Path:
     run = write_run(folder)
     table = folder / "prompts.csv"
     truth = Embeddings.load(folder / "truth.safetensors")
-    known = TruthTable(truth, load_prompts(table), load_sources(table))
+    known = Truth(truth, load_prompts(table), load_sources(table))
     signals = load_confidence([run], truth.image_ids)
     found = evaluate(read_run([run]), known, signals=signals)
     images = {image.image_id: image.path for image in find_images([folder / "images"])}

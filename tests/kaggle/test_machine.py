@@ -2,7 +2,7 @@
 
 import pytest
 
-from prompt_ensemble.errors import MissingInput
+from prompt_ensemble.core.errors import MissingInput
 from prompt_ensemble.kaggle.machine import Machine
 
 OLD = "input/stable-diffusion-image-to-prompts"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import (
     DATASET_FILE,
     KERNEL_FILE,

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from prompt_ensemble.errors import BadMetadata
+from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import dataset_faults
 from prompt_ensemble.kaggle.packing import pack_dataset
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_ensemble.errors import BadConfig, BadMetadata
+from prompt_ensemble.core.errors import BadConfig, BadMetadata
 from prompt_ensemble.kaggle.rendering import render_kernels
 
 KERNELS = Path(__file__).parents[2] / "kernels"

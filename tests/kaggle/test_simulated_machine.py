@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from conftest import paint_photos
-from kaggle.simulated import COMPETITION, build_wheel, mount_competition, python_with, run_kernel
+from simulated import COMPETITION, build_wheel, mount_competition, python_with, run_kernel
 from tiny_kaggle_weights import as_toml, tiny_public_kernel, write_tiny_public_kernel_weights
 
+from prompt_ensemble.core.submission import check_submission
 from prompt_ensemble.kaggle.packing import pack_dataset
 from prompt_ensemble.kaggle.rendering import render_kernels
-from prompt_ensemble.submission import check_submission
 
 KERNELS = Path(__file__).parents[2] / "kernels"
 IMAGE_PACKAGES = [Path(path) for path in sys.path if path.endswith("site-packages")]

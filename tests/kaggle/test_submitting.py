@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from broken_images import write_broken_images
-from colour_member import ColourLooker
+from colour_member import OpenedColour
 from conftest import paint_photos
 from tiny_blend import a_blend
 
-from prompt_ensemble import store
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings
-from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.submission import read_submission, submission_ids, write_submission
 from prompt_ensemble.kaggle.machine import Machine
 from prompt_ensemble.kaggle.submitting import ensemble, main, submit
-from prompt_ensemble.submission import read_submission, submission_ids, write_submission
+from prompt_ensemble.run import store
 
 pytestmark = pytest.mark.usefixtures("colour")
 COMPETITION = "input/competitions/stable-diffusion-image-to-prompts"
@@ -76,7 +76,7 @@ def test_unreadable_images_get_the_prior(machine, preset):
 def test_a_killed_kernel_goes_on_from_its_mounted_output(machine, preset, tmp_path, monkeypatch):
     undisturbed = submit(preset, "1h", machine).read_bytes()
     shutil.rmtree(machine.working)
-    look, seen = ColourLooker.look, []
+    look, seen = OpenedColour.run, []
 
     def die_in_the_third_batch(self, views, image_ids):
         seen.append(image_ids)
@@ -84,21 +84,21 @@ def test_a_killed_kernel_goes_on_from_its_mounted_output(machine, preset, tmp_pa
             raise KeyboardInterrupt
         return look(self, views, image_ids)
 
-    monkeypatch.setattr(ColourLooker, "look", die_in_the_third_batch)
+    monkeypatch.setattr(OpenedColour, "run", die_in_the_third_batch)
     with pytest.raises(KeyboardInterrupt):
         submit(preset, "1h", machine)
-    monkeypatch.setattr(ColourLooker, "look", look)
+    monkeypatch.setattr(OpenedColour, "run", look)
     shutil.move(machine.working, machine.input / "notebooks/me/prompt-ensemble-submission")
     looked = []
     monkeypatch.setattr(
-        ColourLooker, "look", lambda s, v, ids: (looked.extend(ids), look(s, v, ids))[1]
+        OpenedColour, "run", lambda s, v, ids: (looked.extend(ids), look(s, v, ids))[1]
     )
     assert submit(preset, "1h", machine).read_bytes() == undisturbed
     assert looked == [f"photo{number:02}" for number in range(8, 12)]
 
 
 def test_a_killed_kernel_has_left_something_to_submit(machine, preset, monkeypatch):
-    monkeypatch.setattr(ColourLooker, "look", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(OpenedColour, "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         submit(preset, "1h", machine)
     assert len(read_submission(machine.working / "submission.csv")) == 12
@@ -118,7 +118,7 @@ def test_what_was_ready_before_an_error_is_submitted(machine, preset, monkeypatc
     def fails(*_):
         raise BadConfig("this cannot be")
 
-    monkeypatch.setattr(ColourLooker, "look", fails)
+    monkeypatch.setattr(OpenedColour, "run", fails)
     assert main(preset, "1h") == 0
     said = capsys.readouterr()
     assert "error: this cannot be" in said.err

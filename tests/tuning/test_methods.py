@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tuning.synthetic_members import known_optimum, noisy_members
+from synthetic_members import known_optimum, noisy_members
 
-from prompt_ensemble.blending import blend
-from prompt_ensemble.metric import cosines
+from prompt_ensemble.core.blend import blend
+from prompt_ensemble.core.score import cosines
 from prompt_ensemble.tuning import methods
 from prompt_ensemble.tuning.objective import blend_cosines, mean_and_gradient
 from prompt_ensemble.tuning.statistics import gather

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from tuning.synthetic_members import known_optimum, noisy_members
+from synthetic_members import known_optimum, noisy_members
 
-from prompt_ensemble.blending import PRIOR
-from prompt_ensemble.dataset.splits import k_folds
-from prompt_ensemble.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
-from prompt_ensemble.errors import BadConfig
+from prompt_ensemble.core.blend import PRIOR
+from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.data.splits import k_folds
+from prompt_ensemble.run.tuned_blend import TunedBlend
 from prompt_ensemble.tuning.tune import tune
-from prompt_ensemble.tuning.tuned_blend import TunedBlend
 
 
 def tuned(parts, truth, groups=None, **more) -> TunedBlend:

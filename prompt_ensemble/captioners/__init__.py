@@ -1,1 +1,0 @@
-"""Captioners: models that look at an image and say in words what is there."""

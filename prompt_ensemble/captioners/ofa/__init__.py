@@ -1,1 +1,0 @@
-"""OFA's image captioner in plain PyTorch: trunk, positions, encoder, decoder, tokenizer."""

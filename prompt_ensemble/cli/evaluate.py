@@ -1,0 +1,102 @@
+"""``evaluate``: how good a run is, as numbers, a table and a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prompt_ensemble.cli import options
+
+if TYPE_CHECKING:
+    from prompt_ensemble.core.progress import Progress
+    from prompt_ensemble.data.truth import Truth
+    from prompt_ensemble.evaluation.evaluate import Evaluation
+
+
+@click.command("evaluate")
+@click.argument("run", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--truth", "truth_file", required=True, type=click.Path(path_type=Path),
+    help="prompts.csv (imgId,prompt and, if known, source) or embeddings of the true prompts.",
+)  # fmt: skip
+@click.option(
+    "--against", type=click.Path(path_type=Path), metavar="RUN",
+    help="Another run over the same images: paired differences to it.",
+)  # fmt: skip
+@click.option(
+    "--images", "folder", type=click.Path(path_type=Path),
+    help="Folder of the images, for thumbnails in the page.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Write report.html, images.csv and evaluation.json into this folder.",
+)  # fmt: skip
+@options.quiet
+@options.as_json
+def command(
+    run: tuple[Path, ...],
+    truth_file: Path,
+    against: Path | None,
+    folder: Path | None,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate RUN, a folder that 'predict --out' filled, or embeddings files side by side."""
+    from prompt_ensemble.core.files import require_writable, write_atomically
+    from prompt_ensemble.core.progress import bar, silent
+    from prompt_ensemble.data.truth import read_truth
+    from prompt_ensemble.evaluation.evaluate import compare
+    from prompt_ensemble.evaluation.page import page
+    from prompt_ensemble.evaluation.records import as_record, image_table
+    from prompt_ensemble.images.find import find_images
+    from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+
+    shown = silent if quiet else bar
+    if out:
+        require_writable(out)
+    truth = read_truth(truth_file, SentenceEncoder().encode)
+    found = evaluate_run(run, truth, shown)
+    gains = None
+    if against:
+        gains = compare(found, evaluate_run((against,), truth, shown), truth.embeddings)
+    record = as_record(found, gains)
+    if out:
+        files = {image.image_id: image.path for image in find_images([folder])} if folder else {}
+        write_atomically(out / "images.csv", image_table(found))
+        write_atomically(out / "evaluation.json", json.dumps(record, indent=1) + "\n")
+        write_atomically(out / "report.html", page(found, files, gains))
+    click.echo(json.dumps(record) if as_json else summary(found))
+    if gains and not as_json:
+        click.echo("\n".join(f"gain over {against}, {name}: {gains[name]}" for name in gains))
+    if out and not as_json:
+        click.echo(f"page {out / 'report.html'}, table {out / 'images.csv'}")
+
+
+def evaluate_run(run: tuple[Path, ...], truth: Truth, progress: Progress) -> Evaluation:
+    """One run evaluated, with the signs of certainty it has left."""
+    from prompt_ensemble.evaluation.evaluate import evaluate
+    from prompt_ensemble.evaluation.finished_run import read_run
+    from prompt_ensemble.run.leakage import told_by_filters
+    from prompt_ensemble.run.saved_predictions import judged_images, load_confidence
+
+    finished = read_run(run)
+    judged = judged_images(finished.predictions, truth.embeddings)
+    signals = load_confidence(run, judged.image_ids)
+    doubts = told_by_filters(run, judged.image_ids, truth.prompts)
+    return evaluate(finished, truth, signals=signals, doubts=doubts, progress=progress)
+
+
+def summary(found: Evaluation) -> str:
+    """Scores and controls for people."""
+    width = max(map(len, found.scores)) + 2
+    rows = [
+        f"{name:<{width}}{score}  shuffled {found.shuffled[name]:.4f}, "
+        f"recall@10 {found.retrieval[name].recall_at_10:.3f}"
+        for name, score in found.scores.items()
+    ]
+    control = f"constant control: {found.constant}; {found.groups} groups"
+    return "\n".join([*found.leaks, *rows, control])

@@ -1,0 +1,126 @@
+"""``predict``: images in, a checked submission.csv out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prompt_ensemble.cli import options
+
+if TYPE_CHECKING:
+    from prompt_ensemble.run.pipeline import Prediction
+
+
+@click.command("predict")
+@options.images
+@click.option("--preset", default="embedded", show_default=True, help="An ensemble by name.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
+    help="An ensemble of your own.",
+)  # fmt: skip
+@click.option(
+    "--blend", type=click.Path(path_type=Path), metavar="blend.json",
+    help="Weights of 'tune' instead of the ensemble's own.",
+)  # fmt: skip
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the results; run the same command again to continue a stopped run.",
+)  # fmt: skip
+@click.option(
+    "--deadline", metavar="8h30m",
+    help="Be done by then: what is worth most per second comes first, what cannot end is left out.",
+)  # fmt: skip
+@options.sample
+@options.bad_images
+@options.weights
+@options.devices
+@options.precision
+@options.workers
+@options.quiet
+@options.as_json
+def command(
+    images: tuple[Path, ...],
+    preset: str,
+    config: Path | None,
+    blend: Path | None,
+    out: Path,
+    deadline: str | None,
+    sample: Path | None,
+    on_bad_image: str,
+    weights: tuple[Path, ...],
+    device: str,
+    precision: str,
+    workers: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Look at IMAGES (folders or files) and write OUT/submission.csv."""
+    from prompt_ensemble.core.progress import bar, silent
+    from prompt_ensemble.core.submission import submission_ids, write_submission
+    from prompt_ensemble.run.pipeline import predict, resolve_config
+
+    ids = submission_ids(sample) if sample else None
+    ensemble = resolve_config(config or preset)
+    if blend:
+        from prompt_ensemble.run.use_blend import use_blend
+
+        ensemble = use_blend(ensemble, blend)
+    prediction = predict(
+        images,
+        out,
+        config=ensemble,
+        weights=weights,
+        device=device,
+        precision=precision,
+        on_bad_image=on_bad_image,
+        workers=workers,
+        deadline=deadline,
+        sample=sample,
+        meanwhile=lambda rows: write_submission(out / "submission.csv", rows, ids),
+        progress=silent if quiet else bar,
+    )
+    check_written(out / "submission.csv", prediction, sample)
+    click.echo(as_record(prediction, out) if as_json else summary(prediction, out))
+
+
+def check_written(path: Path, prediction: Prediction, sample: Path | None) -> None:
+    """The file is read back and checked: what is reported as written is right."""
+    from prompt_ensemble.core.errors import BadSubmission
+    from prompt_ensemble.core.submission import check_submission, submission_ids
+
+    ids = submission_ids(sample) if sample else prediction.embeddings.image_ids
+    faults = check_submission(path, ids)
+    if faults:
+        raise BadSubmission(f"{path} was written wrong: {'; '.join(map(str, faults))}")
+
+
+def summary(prediction: Prediction, out: Path) -> str:
+    """Five lines: what was done and where things are."""
+    album, config = prediction.album, prediction.config
+    members = ", ".join(f"{member.name} {member.weight:g}" for member in config.members)
+    bad = f", {len(album.bad)} unreadable ones filled with the prior" if album.bad else ""
+    return "\n".join(
+        [
+            f"{len(album.image_ids)} images{bad}, {prediction.seconds:.1f} s on "
+            f"{prediction.placement}",
+            f"preset {config.name}: {members or 'nothing but the prior'}{left_out(prediction)}",
+            f"submission  {out / 'submission.csv'} (read back and checked)",
+            f"table       {out / 'predictions.csv'}, page {out / 'report.html'}",
+            f"record      {out / 'run.json'}, embeddings {out / 'embeddings'}",
+        ]
+    )
+
+
+def left_out(prediction: Prediction) -> str:
+    """What a deadline left out, to stand in the same line."""
+    return "".join(f"; left out {name}: {why}" for name, why in prediction.skipped.items())
+
+
+def as_record(prediction: Prediction, out: Path) -> str:
+    """The same for a program."""
+    from prompt_ensemble.run.results import run_record
+
+    return json.dumps({"submission": str(out / "submission.csv"), **run_record(prediction)})

@@ -1,0 +1,98 @@
+"""``weights``: which models are known, which are here, and whether their files are whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prompt_ensemble.cli import options
+
+if TYPE_CHECKING:
+    from prompt_ensemble.models.weights import WeightRoots
+
+
+@click.group("weights")
+def command() -> None:
+    """List, verify and locate model weights."""
+
+
+@command.command("list")
+@options.weights
+@options.as_json
+def list_weights(weights: tuple[Path, ...], as_json: bool) -> None:
+    """Every model of the manifest, where it lies here, and what a captioner generates with."""
+    from prompt_ensemble.members.captioners.defaults import default_generation
+    from prompt_ensemble.models.weights import WeightRoots, load_manifest
+
+    roots = WeightRoots.usual(weights)
+    places = {entry: located(roots, entry.name) for entry in load_manifest().values()}
+    speaking = {
+        entry: generation
+        for entry, path in places.items()
+        if (generation := default_generation(entry.kind, path, roots))
+    }
+    if as_json:
+        rows = [
+            asdict(entry)
+            | {"path": path and str(path)}
+            | ({"generation": asdict(speaking[entry])} if entry in speaking else {})
+            for entry, path in places.items()
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for entry, path in places.items():
+        click.echo(f"{entry.name:50} {entry.kind:16} {path or 'not here: ' + entry.source}")
+        if entry in speaking:
+            click.echo(f"{'':4}{speaking[entry].brief()}")
+
+
+@command.command("where")
+@click.argument("name")
+@options.weights
+def where(name: str, weights: tuple[Path, ...]) -> None:
+    """Print where model NAME lies."""
+    from prompt_ensemble.models.weights import WeightRoots
+
+    click.echo(WeightRoots.usual(weights).locate(name).path)
+
+
+@command.command("verify")
+@click.argument("names", nargs=-1)
+@options.weights
+@options.as_json
+def verify(names: tuple[str, ...], weights: tuple[Path, ...], as_json: bool) -> None:
+    """Compare the files of NAMES (default: all that are here) with the manifest's digests."""
+    from prompt_ensemble.models.weights import WeightRoots, load_manifest
+
+    roots = WeightRoots.usual(weights)
+    here = [name for name in load_manifest() if located(roots, name)]
+    found = {name: file_faults(roots, name) for name in names or here}
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for name, faults in found.items():
+            click.echo(f"{name:32} {'; '.join(faults) or 'whole'}")
+    if any(found.values()):
+        click.get_current_context().exit(1)
+
+
+def located(roots: WeightRoots, name: str) -> Path | None:
+    """Where a model lies, or None."""
+    from prompt_ensemble.core.errors import MissingWeights
+
+    try:
+        return roots.locate(name).path
+    except MissingWeights:
+        return None
+
+
+def file_faults(roots: WeightRoots, name: str) -> list[str]:
+    """What is wrong with the files of a model, every byte of them read."""
+    from prompt_ensemble.core.files import file_digest
+    from prompt_ensemble.models.weights import damaged_files
+
+    return damaged_files(roots.locate(name), file_digest)

@@ -1,1 +1,0 @@
-"""Commands: one file each, named as on the command line, holding a click command ``command``."""

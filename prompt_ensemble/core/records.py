@@ -1,0 +1,162 @@
+"""Records that users and earlier runs left: JSON, TOML, tables and text, read strictly.
+
+Whatever is wrong with a file, from a cut end to a list where a table should be, becomes one line
+that names it. What a reader does with a record stands inside ``reading``; nothing else catches.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prompt_ensemble.core.errors import BadConfig, PromptEnsembleError
+
+FAULTS = (
+    OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+    NotImplementedError, MemoryError, csv.Error,
+)  # fmt: skip
+"""What Python, its csv and json modules, and Arrow raise over damaged records."""
+MOST_BYTES = 4 * 2**30
+"""Of a table, which is read as a stream or holds long texts."""
+MOST_RECORD_BYTES = 2**28
+"""Of a record that is read whole: far more than a split of a million images takes."""
+DEEPEST = 100
+"""Lists in lists; no record of ours has ten, and what writes them again recurses."""
+csv.field_size_limit(16 * 2**20)
+
+
+@contextmanager
+def reading(
+    where: Path | str,
+    what: str,
+    fault: type[PromptEnsembleError] = BadConfig,
+    most_bytes: int = MOST_BYTES,
+) -> Iterator[None]:
+    """One line about a file, or a place in one, that turns out not to be ``what`` it should."""
+    try:
+        if isinstance(where, Path) and where.stat().st_size > most_bytes:
+            raise ValueError(f"more than {most_bytes >> 20} MiB")
+        yield
+    except FAULTS as error:
+        raise fault(f"{where} cannot be read as {what} ({_reason(error)})") from error
+
+
+def read_object(
+    path: Path, what: str, fault: type[PromptEnsembleError] = BadConfig
+) -> dict[str, Any]:
+    """The JSON object in a file."""
+    with reading(path, what, fault, MOST_RECORD_BYTES):
+        return as_object(parse_json(path.read_text(encoding="utf-8")))
+
+
+def read_objects(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The JSON objects of a file, one a line, each with the place where it stands."""
+    with reading(path, what), path.open(encoding="utf-8") as file:
+        yield from objects_of(file, path, what)
+
+
+def objects_of(lines: Iterable[str], path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same of lines already opened; empty ones are left out."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            place = f"{path}, line {number}"
+            with reading(place, what):
+                record = as_object(parse_json(line))
+            yield place, record
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The tables of a TOML file."""
+    with reading(path, what, most_bytes=MOST_RECORD_BYTES):
+        return parse_toml(path.read_text(encoding="utf-8"))
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """The lines of a text file that hold something, as they stand."""
+    with reading(path, what):
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        return [line.rstrip("\r") for line in lines if line.strip()]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A value from JSON, or ``ValueError``: not too deep, and every text one that can be written.
+
+    JSON may hold half a character, ``"\\ud800"``, which no file can.
+    """
+    try:
+        value = json.loads(text)
+        mark = b"\\ud" if isinstance(text, bytes) else "\\ud"
+        if mark in text.lower():  # type: ignore[operator]
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("a text holds half a character") from error
+    _shallow(value)
+    return value
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Tables from TOML, or ``ValueError``."""
+    try:
+        tables = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    _shallow(tables)
+    return tables
+
+
+def as_object(record: object) -> dict[str, Any]:
+    """A record whose keys can be asked for."""
+    if not isinstance(record, dict):
+        raise TypeError(f"a {type(record).__name__} stands where an object should")
+    return record
+
+
+def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file with these columns, every cell a text."""
+    with reading(path, what), path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        absent = [name for name in columns if name not in (table.fieldnames or ())]
+        if absent:
+            raise ValueError(f"no column {absent[0]!r} among {table.fieldnames or 'none at all'}")
+        rows = list(table)
+        for number, row in enumerate(rows, 2):
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"row {number} has not as many cells as there are columns; "
+                    "a text that holds a comma belongs in quotes"
+                )
+        return rows
+
+
+def _shallow(value: object) -> None:
+    """Complain about lists and objects that lie in one another too often."""
+    level, depth = [value], 0
+    while level:
+        if depth > DEEPEST:
+            raise ValueError("nested too deeply")
+        depth += 1
+        level = [inner for outer in level for inner in _inside(outer)]
+
+
+def _inside(value: object) -> Iterable[object]:
+    """What lies in a list or an object."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _reason(error: BaseException) -> str:
+    """What an error says, on one line; KeyError says only the key."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0] if error.args else 'a key'} is not there"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    said = " ".join(str(error).split())[:300]
+    return said or type(error).__name__

@@ -1,0 +1,1 @@
+"""Prompts and pairs: read, cleaned, grouped, split, embedded."""

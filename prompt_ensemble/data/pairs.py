@@ -1,0 +1,78 @@
+"""Pairs of an image and the prompt that made it, as a listing of JSON lines names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.files import file_digest
+from prompt_ensemble.core.records import read_objects, reading
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image, its prompt, and where they are from."""
+
+    image: Path
+    prompt: str
+    source: str
+    tier: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of a listing, in its order."""
+
+    rows: tuple[Pair, ...]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompt of each pair."""
+        return [pair.prompt for pair in self.rows]
+
+    @property
+    def sources(self) -> np.ndarray:
+        """The source of each pair, ``(N,)``."""
+        return np.array([pair.source for pair in self.rows])
+
+    @property
+    def tiers(self) -> np.ndarray:
+        """The tier of each pair, ``(N,)``."""
+        return np.array([pair.tier for pair in self.rows])
+
+
+def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
+    """Pairs of a listing; images are looked for in ``folders``, else beside the listing."""
+    roots = tuple(folders) or (listing.parent,)
+    rows = tuple(
+        read_pair(record, roots, where)
+        for where, record in read_objects(listing, "a pair of image and prompt")
+    )
+    if not rows:
+        raise BadConfig(f"{listing} holds no pairs; expected a JSON object a line")
+    return Pairs(rows, file_digest(listing))
+
+
+def read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> Pair:
+    """One line of a listing; ``image`` and ``prompt`` must be there."""
+    try:
+        image, prompt = Path(record["image"]), str(record["prompt"])
+    except (KeyError, TypeError) as error:
+        raise BadConfig(
+            f'{where} is no pair ({error!r}); expected {{"image": "a.jpg", "prompt": "…"}}'
+        ) from error
+    with reading(where, "a pair"):  # a name may be too long for the system, or hold a null
+        found = [root / image for root in roots if (root / image).is_file()]
+    if not found:
+        searched = ", ".join(map(str, roots))
+        raise BadConfig(f"{where}: image {image} is not in {searched}; name its folder (--images)")
+    return Pair(found[0], prompt, str(record.get("source", "")), str(record.get("tier", "A")))

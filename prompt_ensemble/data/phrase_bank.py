@@ -1,0 +1,76 @@
+"""Phrase banks: lists embedded once and kept, under a key of the encoder and the list.
+
+A bank that was made with another encoder or another list has another key and is never found; one
+that the disk has damaged is noticed and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prompt_ensemble.core.cache_folder import cache_folder
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.records import FAULTS
+from prompt_ensemble.data.phrase_lists import PhraseList
+
+log = logging.getLogger(__name__)
+
+EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class PhraseBank:
+    """Phrases and their unit rows, ``(P, D)``; float16 where a tower read them."""
+
+    name: str
+    phrases: tuple[str, ...]
+    vectors: np.ndarray
+
+
+def open_bank(phrases: PhraseList, encoder_digest: str, embed: EmbedPhrases) -> PhraseBank:
+    """The bank of a list: from the cache, or embedded now and kept."""
+    path = bank_path(phrases, encoder_digest)
+    vectors = read_vectors(path, len(phrases.phrases))
+    if vectors is None:
+        vectors = embed(phrases.phrases)
+        keep_vectors(path, vectors)
+    return PhraseBank(phrases.name, phrases.phrases, vectors)
+
+
+def bank_path(phrases: PhraseList, encoder_digest: str) -> Path:
+    """Where a bank lies."""
+    key = hashlib.sha256(f"{encoder_digest}\n{phrases.digest}".encode()).hexdigest()
+    return cache_folder() / "banks" / f"{phrases.name}-{key[:32]}.safetensors"
+
+
+def keep_vectors(path: Path, vectors: np.ndarray) -> None:
+    """Write a bank; where that is not allowed the run goes on without."""
+    from safetensors.numpy import save
+
+    try:
+        write_atomically(path, save({"vectors": np.ascontiguousarray(vectors)}))
+    except OSError as error:
+        log.warning("%s cannot be kept (%s) and will be made again next time", path, error)
+
+
+def read_vectors(path: Path, count: int) -> np.ndarray | None:
+    """A kept bank's rows, mapped from the disk; None if there are none or they are not whole."""
+    from prompt_ensemble.core.mapped_arrays import map_arrays
+
+    if not path.exists():
+        return None
+    try:
+        vectors = map_arrays(path)["vectors"]
+    except FAULTS as error:
+        log.warning("%s is damaged (%s) and will be made again", path, error)
+        return None
+    if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
+        log.warning("%s does not hold %d rows of numbers and will be made again", path, count)
+        return None
+    return vectors

@@ -1,1 +1,0 @@
-"""Datasets: prompts and pairs gathered, de-duplicated and split."""

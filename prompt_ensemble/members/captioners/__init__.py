@@ -1,0 +1,1 @@
+"""Members that say what they see; the text is embedded."""

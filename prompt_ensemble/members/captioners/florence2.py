@@ -1,0 +1,103 @@
+"""Florence-2: image and question are read together, and the answer is the caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions, CaptionPredictor
+from prompt_ensemble.models.text_generation.generation import Generation
+
+if TYPE_CHECKING:
+    import torch
+
+    from prompt_ensemble.models.device import Placement
+    from prompt_ensemble.models.text_generation.captioner import Captioner
+    from prompt_ensemble.models.text_generation.decoding import Decoding
+
+
+@dataclass(frozen=True)
+class Florence2Options(CaptionOptions):
+    """Florence-2's own option."""
+
+    question: str = "What does the image describe?"
+    """Its longer captions answer "Describe in detail what is shown in the image." and "Describe
+    with a paragraph what is shown in the image."."""
+
+
+class Florence2Predictor(CaptionPredictor):
+    """Florence-2 base or large, as folders of the transformers class (not of remote code)."""
+
+    stored_as = "prompt_ensemble.captioners.florence2:Florence2Predictor"
+    Options: ClassVar[type[Florence2Options]] = Florence2Options
+    model_type: ClassVar[str] = "florence2"
+    default_weights: ClassVar[str] = "Florence-2-large"
+    published = Generation(num_beams=3, max_length=100, no_repeat_ngram_size=3)
+    """The call on the model card; its n-grams stand in config.json."""
+    options: Florence2Options
+
+    def load(self, placement: Placement) -> Captioner:
+        """The folder's model on the device."""
+        from transformers import Florence2ForConditionalGeneration
+
+        from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
+        from prompt_ensemble.models.text_generation.token_rules import read_token_rules
+        from prompt_ensemble.models.transformers_folders import (
+            load_model,
+            load_preprocessing,
+            load_tokenizer,
+            reader,
+        )
+
+        model = load_model(Florence2ForConditionalGeneration, self.path, self.model_type)
+        text, tokenizer = model.config.text_config, load_tokenizer(self.path)
+        question = tokenizer(self.options.question).input_ids
+        start, *_ = self.tokens("decoder_start_token_id", model, text)
+        ends = self.tokens("eos_token_id", model, text)
+        rules, end_is_free = read_token_rules(model.generation_config, self.path, ends)
+        return SearchingCaptioner(
+            load_preprocessing(self.path),
+            partial(begin, model.to(placement.device), question),
+            prompt=[start],
+            end=ends[0],
+            read=reader(tokenizer),
+            generation=self.generation,
+            longest=text.max_position_embeddings,
+            rules=rules,
+            end_is_free=end_is_free,
+        )
+
+
+def begin(model: Any, question: list[int], pixels: torch.Tensor) -> Decoding:
+    """A decoding that has looked at the images once, with the question in mind."""
+    import torch
+
+    from prompt_ensemble.models.text_generation.cached_decoding import CachedDecoding
+
+    asked = torch.tensor([question], device=pixels.device).expand(len(pixels), -1)
+    words = model.get_input_embeddings()(asked)
+    seen = model.model.get_image_features(pixels).pooler_output.to(words.dtype)
+    encoder = model.model.language_model.encoder
+    read = encoder(inputs_embeds=torch.cat([seen, words], 1)).last_hidden_state
+    return CachedDecoding(partial(answer, model), read)
+
+
+def answer(model: Any, input_ids: torch.Tensor, past_key_values: Any, **inputs: Any) -> Any:
+    """The decoder's step, with logits.
+
+    Without a mask the decoder makes one of its own and reads from it whether anything is masked,
+    for which the processor would have to wait for the device at every word.
+    """
+    import torch
+
+    new, before = input_ids.shape[1], past_key_values.get_seq_length() if past_key_values else 0
+    earlier = torch.ones(new, before + new, dtype=torch.bool, device=input_ids.device).tril(before)
+    said = model.model.language_model.decoder(
+        input_ids=input_ids,
+        past_key_values=past_key_values,
+        attention_mask=earlier[None, None],
+        **inputs,
+    )
+    said.logits = model.lm_head(said.last_hidden_state)
+    return said

@@ -1,0 +1,1 @@
+"""The member that builds a prompt from phrases near to the image, batched."""

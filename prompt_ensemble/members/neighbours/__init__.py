@@ -1,0 +1,1 @@
+"""The member that finds known prompts of similar images in a bank."""

@@ -1,0 +1,1 @@
+"""The member that blends the phrases nearest to the vectors of another."""

@@ -1,0 +1,1 @@
+"""Networks and their files: weights found, checked and opened; the device they run on."""

@@ -1,0 +1,143 @@
+"""What model files hold, read without running any of it; every fault is one clear line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_ensemble.core.errors import BadWeights, MissingWeights
+
+if TYPE_CHECKING:
+    import torch
+
+
+MOST_NUMBERS_A_BYTE = 2
+"""No format stores more: the smallest weights have four bits."""
+SPARE_NUMBERS = 10_000_000
+"""What may be absent without harm to the memory; it is named tensor by tensor later."""
+LARGEST_JSON = 256 * 2**20
+LARGEST_WEIGHT = 1e6
+"""No trained network has weights as large; a flipped bit in an exponent makes larger ones."""
+MASKS = ("attn_mask", "bias_mask")
+"""Buffers that hold minus infinity on purpose."""
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """A JSON object from a weight folder, or one line saying what is wrong with it."""
+    content = _parsed(path)
+    if not isinstance(content, dict):
+        raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
+    return content
+
+
+def read_json_list(path: Path) -> list[object]:
+    """The same for a file that holds a list."""
+    content = _parsed(path)
+    if not isinstance(content, list):
+        raise BadWeights(f"{path} must hold a JSON list, not a {type(content).__name__}")
+    return content
+
+
+def _parsed(path: Path) -> object:
+    """What a JSON file of sane size holds."""
+    try:
+        if (size := path.stat().st_size) > LARGEST_JSON:
+            raise ValueError(f"{size} bytes, more than the {LARGEST_JSON} allowed")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadWeights(f"{path} is missing; copy the whole model folder") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise BadWeights(f"{path} is not readable JSON ({error}); copy the file again") from error
+
+
+def load_state(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a ``.safetensors`` file or a torch checkpoint, on the CPU, running no code."""
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return finite(load_file(path), path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise MissingWeights(f"{path} is not there; copy the whole model folder") from error
+    except pickle.UnpicklingError as error:
+        raise BadWeights(
+            f"{path} is damaged or holds more than tensors; unpickling it could run code, which is "
+            "refused; save its plain state dict with safetensors.torch.save_file where you trust it"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BadWeights(f"{path} is damaged or no checkpoint ({reason}); copy it again") from error
+    if not isinstance(state, dict):
+        raise BadWeights(f"{path} holds a {type(state).__name__}; expected a state dict of tensors")
+    return finite(state, path)
+
+
+def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """The tensors, unless one holds what no trained network does."""
+    import torch
+
+    for name, tensor in state.items():
+        if isinstance(tensor, dict):  # a training run's checkpoint: state dicts by their names
+            finite(tensor, path)
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            continue
+        largest = _largest(tensor)
+        if not largest <= LARGEST_WEIGHT and not name.endswith(MASKS):
+            raise BadWeights(
+                f"{path} is damaged: {name} holds {largest:g}; expected finite numbers of at most "
+                f"{LARGEST_WEIGHT:g}; copy the file again"
+            )
+    return state
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    """The number farthest from zero, not finite if any is not."""
+    if not tensor.numel() or tensor.is_meta:
+        return 0.0
+    low, high = tensor.aminmax()
+    return max(abs(float(low)), abs(float(high)))
+
+
+def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
+    """Complain about a network, planned without memory, that its folders' files could not fill.
+
+    Built for real, it would take the machine's memory before the missing tensors are noticed.
+    """
+    files = [file for path in paths for file in ([path] if path.is_file() else path.iterdir())]
+    numbers = sum(tensor.numel() for tensor in planned.parameters())
+    stored = sum(file.stat().st_size for file in files if file.is_file())
+    if numbers > MOST_NUMBERS_A_BYTE * stored + SPARE_NUMBERS:
+        raise BadWeights(
+            f"{', '.join(map(str, paths))}: the files hold {stored:,} bytes, too few for the "
+            f"network of {numbers:,} numbers that is described; copy the whole model folder again"
+        )
+
+
+def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Put ``state`` into ``module``, all keys and shapes matching, or say which do not."""
+    expected = module.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in sorted(expected.keys() & state.keys())
+        if state[key].shape != expected[key].shape
+    ]
+    faults = [
+        f"{len(keys)} {what} ({', '.join(keys[:3])}{' …' if len(keys) > 3 else ''})"
+        for what, keys in (("missing", missing), ("unexpected", unexpected), ("reshaped", reshaped))
+        if keys
+    ]
+    if faults:
+        raise BadWeights(
+            f"{path} does not fit {type(module).__name__}: {'; '.join(faults)}; "
+            "use the checkpoint that belongs to this model"
+        )
+    module.load_state_dict(state)

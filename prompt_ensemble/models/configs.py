@@ -1,0 +1,168 @@
+"""What the JSON files of a model's folder ask for, looked through before a library obeys them.
+
+Refused is what would run code, fetch or open anything outside the folder, or build a network of a
+size that none has. Whether the rest makes sense is for the libraries to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prompt_ensemble.core.errors import BadWeights
+from prompt_ensemble.models.checkpoints import read_json, read_json_list
+
+CARD = "regressor.json"
+CONFIG_FILES = (
+    "config.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "generation_config.json",
+    "open_clip_config.json",
+    CARD,
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "*.safetensors.index.json",
+    "*.bin.index.json",
+)
+"""What libraries take instructions from; vocabularies only hold words."""
+RUNS_CODE = frozenset({"auto_map", "custom_pipeline", "custom_pipelines", "trust_remote_code"})
+KERNELS = ("attn_implementation", "experts_implementation")
+"""Keys that end so name a kernel; with a slash, one that transformers fetches and runs."""
+NAMES_FILES = frozenset(
+    {"weight_map", "vocab_file", "merges_file", "tokenizer_file", "checkpoint_path", "path"}
+)
+"""Keys whose values libraries open as files."""
+DOWNLOADS = "pretrained"
+"""Keys that end so make a library fetch weights: timm_model_pretrained, hf_model_pretrained."""
+PLAIN_LAYERS = frozenset({"Transformer", "Pooling", "Normalize", "Dense", "LayerNorm", "Dropout"})
+"""Modules of sentence-transformers that are built from their own numbers and nothing else."""
+MOST_LEVELS = 32
+_WIDTH, _LAYERS, _PIXELS, _WORDS = 2**16, 1000, 2**13, 2**22
+LARGEST = {
+    **dict.fromkeys(("hidden_size", "width", "d_model", "n_embd", "embed_dim"), _WIDTH),
+    **dict.fromkeys(("projection_dim", "encoder_hidden_size"), _WIDTH),
+    **dict.fromkeys(("intermediate_size", "encoder_ffn_dim", "decoder_ffn_dim"), 4 * _WIDTH),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "layers", "depths"), _LAYERS),
+    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_query_tokens"), _LAYERS),
+    **dict.fromkeys(("image_size", "patch_size"), _PIXELS),
+    **dict.fromkeys(("vocab_size", "max_position_embeddings", "context_length"), _WORDS),
+}
+"""Many times what the largest published networks have; more would only fill the memory."""
+
+
+def check_configs(path: Path) -> None:
+    """Complain about a folder whose files ask for what no weight folder may."""
+    folder = path if path.is_dir() else path.parent
+    _check_folder(folder)
+    if path.is_dir() and (folder / "modules.json").is_file():
+        for part in _check_modules(folder / "modules.json"):
+            _check_folder(part)
+
+
+def without_downloads(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same config with every switch off that makes a library fetch weights."""
+    return {
+        key: False
+        if key.endswith(DOWNLOADS)
+        else without_downloads(value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in config.items()
+    }
+
+
+def _check_folder(folder: Path) -> None:
+    """Every config in one folder."""
+    if (folder / "adapter_config.json").is_file():
+        raise BadWeights(
+            f"{folder} holds adapter_config.json: an adapter, whose model lies elsewhere; that is "
+            "refused; merge it into its model, save that whole, and leave this file out"
+        )
+    for pattern in CONFIG_FILES:
+        for file in sorted(folder.glob(pattern)):
+            said = read_json(file)
+            # The rest of a regressor's description is a record of its training, paths included.
+            _check(said.get("tower") if file.name == CARD else said, file, MOST_LEVELS)
+
+
+def _check_modules(file: Path) -> Iterator[Path]:
+    """The folders of sentence-transformers' modules; only plain layers of its own are let in."""
+    for module in read_json_list(file):
+        if not isinstance(module, dict) or not isinstance(module.get("path"), str):
+            raise BadWeights(f"{file} must list modules with type and path; copy it again")
+        named = str(module.get("type", ""))
+        if not named.startswith("sentence_transformers.") or (
+            named.rpartition(".")[2] not in PLAIN_LAYERS
+        ):
+            raise BadWeights(
+                f"{file} asks for the module {named!r}; that is refused, since a weight folder "
+                f"must not run anything; known: {', '.join(sorted(PLAIN_LAYERS))} of "
+                "sentence_transformers"
+            )
+        _check_files(module["path"], "path", file)
+        if module["path"] and (file.parent / module["path"]).is_dir():
+            yield file.parent / module["path"]
+
+
+def _check(value: object, file: Path, levels: int) -> None:
+    """Every key of a table, and of the tables and lists in it."""
+    if not levels:
+        raise BadWeights(f"{file} is nested more than {MOST_LEVELS} levels deep; copy it again")
+    if isinstance(value, list):
+        for inner in value:
+            _check(inner, file, levels - 1)
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_key(key, inner, file)
+            _check(inner, file, levels - 1)
+
+
+def _check_key(key: str, value: object, file: Path) -> None:
+    """What one key asks for."""
+    runs = key in RUNS_CODE and value
+    fetches = key.endswith(KERNELS) and "/" in str(value)
+    imports = key == "activation_function" and _is_foreign(str(value))
+    if runs or fetches or imports:
+        raise BadWeights(
+            f"{file} has {key!r}, which asks for code beside the weights to be run; that is "
+            "refused, since a weight folder must not run anything; use a model that the "
+            "installed transformers knows by itself"
+        )
+    if key == "timm_model_name" and set(":/") & set(str(value)):
+        raise BadWeights(
+            f"{file} names the network {value!r}, which lies on a hub or in another folder; that "
+            "is refused; use a network that timm knows by its plain name"
+        )
+    if key in NAMES_FILES:
+        _check_files(value, key, file)
+    if key in LARGEST:
+        _check_size(value, key, file)
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a dotted name is of something else than a layer of torch."""
+    return "." in name and not name.startswith("torch.nn.")
+
+
+def _check_files(value: object, key: str, file: Path) -> None:
+    """Files that a config names must lie in its own folder."""
+    names = value.values() if isinstance(value, Mapping) else [value]
+    for name in names:
+        if isinstance(name, str) and (Path(name).is_absolute() or ".." in Path(name).parts):
+            raise BadWeights(
+                f"{file} names the file {name!r} under {key!r}, which lies outside the model's "
+                "folder; that is refused; put the file beside the others and name it without a path"
+            )
+
+
+def _check_size(value: object, key: str, file: Path) -> None:
+    """A measure of a network, or several, is one that a network can have."""
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, int) and not 0 <= number <= LARGEST[key]:
+            raise BadWeights(
+                f"{file} says {key} {str(number)[:20]}; expected 0 to {LARGEST[key]}; "
+                "copy the file again"
+            )

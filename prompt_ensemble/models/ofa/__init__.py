@@ -1,0 +1,1 @@
+"""The OFA network, which no library carries, and its published checkpoints."""

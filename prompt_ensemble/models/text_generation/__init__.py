@@ -1,0 +1,1 @@
+"""Searches for the likeliest words, and decoders that keep what they have computed."""

@@ -1,0 +1,89 @@
+"""Sampling captions, each from a random stream of its own.
+
+The stream is seeded by the run's seed, the image's pixels and the caption's number, so an image
+says the same alone and in any batch. A word is drawn as the likeliest after Gumbel noise: unlike
+a place in a sorted list that does not hang on the last bit of thirty thousand probabilities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+
+from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.generation import Generation
+from prompt_ensemble.models.text_generation.token_rules import NO_RULES, TokenRules
+from prompt_ensemble.models.text_generation.token_scores import Weighing
+
+
+def streams(pixels: torch.Tensor, generation: Generation) -> list[torch.Generator]:
+    """Random streams of the captions of a ``(B, 3, H, W)`` uint8 batch, image after image."""
+    opened = []
+    for image in pixels.cpu():
+        content = image.contiguous().numpy().tobytes()
+        for number in range(generation.num_return_sequences):
+            digest = hashlib.sha256(f"{generation.seed} {number} ".encode() + content).digest()
+            opened.append(torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1))
+    return opened
+
+
+def sample(
+    decoding: Decoding,
+    prompt: torch.Tensor,
+    end: int,
+    generation: Generation,
+    opened: Sequence[torch.Generator],
+    rules: TokenRules = NO_RULES,
+) -> list[list[Said]]:
+    """Captions by image, likeliest first; ``prompt`` is ``(B, t)``, a stream per caption."""
+    generation = generation.settled(prompt.shape[1])
+    prompts = prompt.repeat_interleave(generation.num_return_sequences, 0)
+    weighing = Weighing(prompts, end, generation, rules)
+    tokens = new = weighing.prompt
+    total = torch.zeros(len(tokens), device=tokens.device)
+    finished = torch.zeros_like(tokens[:, 0], dtype=torch.bool)
+    while tokens.shape[1] < generation.max_length and not finished.all():
+        logits = decoding.step(new).float()
+        likely = logits.log_softmax(-1)
+        weighing.weigh(logits, tokens)
+        drawn = draw(logits, generation, opened).masked_fill(finished, end)
+        total += likely.gather(1, drawn[:, None])[:, 0].masked_fill(finished, 0)
+        finished |= weighing.ended(drawn)
+        new = drawn.masked_fill(finished, end)[:, None]
+        tokens = torch.cat([tokens, new], 1)
+    return ranked(tokens[:, weighing.given :], total, end, generation)
+
+
+def draw(
+    likely: torch.Tensor, generation: Generation, opened: Sequence[torch.Generator]
+) -> torch.Tensor:
+    """One token per row of ``(R, V)`` logits."""
+    warm = within_top(likely / generation.temperature, generation.top_p)
+    noise = [torch.empty(warm.shape[1]).exponential_(generator=stream) for stream in opened]
+    return (warm - torch.stack(noise).to(warm.device).log()).argmax(-1)
+
+
+def within_top(likely: torch.Tensor, share: float) -> torch.Tensor:
+    """Only the likeliest words that together hold ``share`` of the probability."""
+    if share == 1:
+        return likely
+    falling = likely.softmax(-1).sort(dim=-1, descending=True).values
+    before = falling.cumsum(-1) - falling
+    least = falling.masked_fill(before >= share, torch.inf).amin(-1, keepdim=True)
+    return likely.masked_fill(likely.softmax(-1) < least, -torch.inf)
+
+
+def ranked(
+    tokens: torch.Tensor, total: torch.Tensor, end: int, generation: Generation
+) -> list[list[Said]]:
+    """Captions by image, cut at their end, best first; scored per token with its end."""
+    said = []
+    for row, likelihood in zip(tokens.tolist(), total.tolist(), strict=True):
+        length = row.index(end) if end in row else len(row)
+        score = likelihood / max(1, length + (end in row)) ** generation.length_penalty
+        said.append(Said(row[:length], score))
+    several = generation.num_return_sequences
+    images = [said[start : start + several] for start in range(0, len(said), several)]
+    return [sorted(captions, key=lambda caption: -caption.score) for captions in images]

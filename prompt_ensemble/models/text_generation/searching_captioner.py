@@ -1,0 +1,88 @@
+"""A captioner made of its parts: recipe, network, search, words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.images.preprocessing import Preprocessing
+from prompt_ensemble.models.text_generation.beam_search import fairseq_search, search_captions
+from prompt_ensemble.models.text_generation.captioner import Caption
+from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.generation import Generation
+from prompt_ensemble.models.text_generation.sampling import sample, streams
+from prompt_ensemble.models.text_generation.token_rules import NO_RULES, TokenRules
+
+
+@dataclass(frozen=True)
+class SearchingCaptioner:
+    """Encodes each image once, then searches for its captions, all images side by side."""
+
+    preprocessing: Preprocessing
+    begin: Callable[[torch.Tensor], Decoding]
+    """Normalised pixels to a decoding that has seen them."""
+    prompt: Sequence[int]
+    """The start token and any words put into the model's mouth."""
+    end: int
+    read: Callable[[list[int]], str]
+    """Tokens after the prompt to text."""
+    generation: Generation
+    longest: int
+    """Tokens the model has positions for."""
+    end_is_free: bool = False
+    """Whether a caption of full length ends without cost ("forced end" in a configuration)."""
+    rules: TokenRules = NO_RULES
+    """What the model's files say about single tokens."""
+    pad: int = 0
+    """A token that fairseq's search must never say."""
+
+    def __post_init__(self) -> None:
+        start = len(self.prompt) + len(self.rules.opening(len(self.prompt)))
+        longest = self.generation.settled(len(self.prompt)).max_length
+        if not start < longest <= self.longest:
+            raise BadConfig(
+                f"max_length={longest} does not fit: this model starts with {start} tokens and has "
+                f"room for {self.longest}"
+            )
+
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """A picture as the model's recipe wants it."""
+        return self.preprocessing.prepare(image)
+
+    def caption(self, pixels: torch.Tensor) -> list[tuple[Caption, ...]]:
+        """Captions of a batch, best first."""
+        decoding = self.begin(self.preprocessing.normalise(pixels))
+        found = self.search(decoding, pixels)
+        return [tuple(Caption(self.read(s.tokens), s.score) for s in said) for said in found]
+
+    def search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Said]]:
+        """Sampled captions, or those of a search."""
+        prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
+        if self.generation.do_sample:
+            stream = streams(pixels, self.generation)
+            return sample(decoding, prompt, self.end, self.generation, stream, self.rules)
+        return self.likeliest(decoding, prompt)
+
+    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
+        """Greedy or beam search as ``generate`` of transformers has it."""
+        return search_captions(
+            decoding,
+            prompt,
+            self.end,
+            self.generation,
+            end_is_free=self.end_is_free,
+            rules=self.rules,
+        )
+
+
+class FairseqCaptioner(SearchingCaptioner):
+    """The same with fairseq's beam search."""
+
+    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
+        """The first captions that finish."""
+        generation = self.generation.settled(prompt.shape[1])
+        return fairseq_search(decoding, prompt, self.end, self.pad, generation)

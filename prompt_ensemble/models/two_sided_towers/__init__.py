@@ -1,0 +1,1 @@
+"""Networks that put pictures and texts into one space, as CLIP does."""

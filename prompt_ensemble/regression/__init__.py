@@ -1,1 +1,0 @@
-"""Regression: towers that answer with the embedding itself."""

@@ -1,1 +1,0 @@
-"""Retrieval: the phrases and known prompts nearest to an image."""

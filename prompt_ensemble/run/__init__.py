@@ -1,0 +1,1 @@
+"""An ensemble over images: configured, run, resumed, blended, written down."""

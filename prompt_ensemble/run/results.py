@@ -1,0 +1,124 @@
+"""What a run leaves in its folder: the submission, a table and a page for people, a record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from prompt_ensemble.core.certainty import said
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.submission import submission_ids, write_submission
+from prompt_ensemble.run.page import write_report
+
+if TYPE_CHECKING:
+    from prompt_ensemble.core.outputs import Outputs
+    from prompt_ensemble.run.pipeline import Prediction
+
+RECORDED_PACKAGES = (
+    "prompt-ensemble",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "timm",
+    "open_clip_torch",
+    "numpy",
+    "pillow",
+)
+CONFIDENCE_TABLE = "confidence.csv"
+TRAINED_ON_FOLDER = "trained_on"
+"""Which prompts members were trained on, so that tuning and evaluating can tell a leak."""
+LINES_SHOWN = 5
+"""Phrases or captions of one member that stand in the table of an image."""
+
+
+def write_results(prediction: Prediction, out: Path, sample: Path | None = None) -> None:
+    """Everything a run leaves, ``submission.csv`` last: where it is, all the rest is."""
+    ids = submission_ids(sample) if sample else None
+    for name, result in prediction.members.items():
+        result.embeddings.save(out / "embeddings" / f"{name}.safetensors")
+    for name, path in prediction.trained_on.items():
+        write_atomically(out / TRAINED_ON_FOLDER / f"{name}.safetensors", path.read_bytes())
+    write_table(prediction, out / "predictions.csv")
+    write_confidence(prediction, out / CONFIDENCE_TABLE)
+    write_report(prediction, out / "report.html")
+    write_atomically(out / "run.json", json.dumps(run_record(prediction), indent=2) + "\n")
+    write_submission(out / "submission.csv", prediction.embeddings, ids)
+
+
+def write_table(prediction: Prediction, path: Path) -> None:
+    """One row an image: id, what each member said, seconds, and what was wrong if anything."""
+    speaking = [name for name, result in prediction.members.items() if any(result.outputs.lines)]
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["image_id", *speaking, "seconds", "problem"])
+    seconds = np.zeros(len(prediction.album.good))
+    for result in prediction.members.values():
+        seconds = seconds + result.seconds
+    for row, image in enumerate(prediction.album.good):
+        said = [words(prediction.members[name].outputs, row) for name in speaking]
+        table.writerow([image.image_id, *said, f"{seconds[row]:.4f}", ""])
+    for bad in prediction.album.bad:
+        table.writerow([bad.image_id, *[""] * len(speaking), "", bad.reason])
+    write_atomically(path, text.getvalue())
+
+
+def write_confidence(prediction: Prediction, path: Path) -> None:
+    """One row an image: how sure each speaking member is, which tuning may weigh it by."""
+    outputs = {name: result.outputs for name, result in prediction.members.items()}
+    signals = said(outputs)
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["image_id", *signals])
+    for row, image in enumerate(prediction.album.good):
+        table.writerow([image.image_id, *(f"{values[row]:.6g}" for values in signals.values())])
+    write_atomically(path, text.getvalue())
+
+
+def words(outputs: Outputs, row: int) -> str:
+    """What a member said of one image, in one line."""
+    return "; ".join(f"{line.kind}: {line.text}" for line in outputs.lines[row][:LINES_SHOWN])
+
+
+def run_record(prediction: Prediction) -> dict[str, object]:
+    """All it takes to know how a submission came about."""
+    config = prediction.config
+    return {
+        "preset": config.name,
+        "prior": config.prior,
+        "device": str(prediction.placement),
+        "images": len(prediction.album.image_ids),
+        "bad_images": [[bad.image_id, bad.reason] for bad in prediction.album.bad],
+        "seconds": round(prediction.seconds, 3),
+        "members": {
+            member.name: {
+                "weight": member.weight,
+                "weight_from": config.weights_from or f"preset {config.name!r}",
+                "seconds": round(float(prediction.members[member.name].seconds.sum()), 3),
+                "peak_memory_mb": prediction.members[member.name].peak_memory // 1_000_000,
+                "identity": prediction.members[member.name].identity,
+                "config": asdict(member),
+            }
+            for member in config.members
+        },
+        "left_out": dict(prediction.skipped),
+        "versions": installed_versions(RECORDED_PACKAGES),
+    }
+
+
+def installed_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Versions of the packages that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""Heads fitted in closed form to features of frozen towers."""

@@ -1,0 +1,129 @@
+"""Leave-one-source-out: how good a head is on sources and prompts it never saw, with controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from prompt_ensemble.core.embeddings import unit_rows
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.data.splits import leave_one_source_out
+
+Fit = Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
+"""Training rows to a function from rows to predictions."""
+FEWEST_PROMPTS = 90
+RESAMPLES = 2000
+
+
+def judged_sources(prompts: Sequence[str], sources: np.ndarray, tiers: np.ndarray) -> list[str]:
+    """Sources of tier A with enough distinct prompts to say something."""
+    distinct: dict[str, set[str]] = {}
+    for prompt, source, tier in zip(prompts, sources.tolist(), tiers.tolist(), strict=True):
+        if tier == "A":
+            distinct.setdefault(source, set()).add(prompt)
+    judged = sorted(source for source, seen in distinct.items() if len(seen) >= FEWEST_PROMPTS)
+    if not judged:
+        raise BadConfig(
+            f"no source of tier A has {FEWEST_PROMPTS} distinct prompts, so none can be left out "
+            "to be judged on; give more pairs, or train without judging (--no-judge)"
+        )
+    return judged
+
+
+def score_sources(
+    models: Mapping[str, Fit],
+    targets: np.ndarray,
+    prompts: Sequence[str],
+    sources: np.ndarray,
+    groups: np.ndarray,
+    judged: Sequence[str],
+    base: np.ndarray,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Per source: mean cosine over prompts of each model and control, and paired intervals.
+
+    The first model is the one whose margins over all else are given.
+    """
+    table: dict[str, Any] = {}
+    margins: dict[str, list[np.ndarray]] = {}
+    with progress("leaving sources out", len(judged), "source") as advance:
+        for source, training, held_out in leave_one_source_out(groups, list(sources)):
+            if source not in judged:
+                continue
+            rows = np.flatnonzero(held_out)
+            found = predictions(models, np.flatnonzero(training), rows, targets, base)
+            cosines = prompt_cosines(found, targets[rows], [prompts[row] for row in rows.tolist()])
+            table[source] = summary(cosines, len(rows))
+            first = next(iter(models))
+            for name in cosines.keys() - {first}:
+                margins.setdefault(name, []).append(cosines[first] - cosines[name])
+            advance(1)
+    means = {
+        name: float(np.mean([entry["scores"][name] for entry in table.values()]))
+        for name in next(iter(table.values()))["scores"]
+    }
+    overall = {name: source_interval(rows) for name, rows in sorted(margins.items())}
+    return {"sources": table, "mean": means, "margin_over": overall}
+
+
+def predictions(
+    models: Mapping[str, Fit],
+    training: np.ndarray,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    base: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Unit rows of every model, and of the controls."""
+    found = {name: unit_rows(fit(training)(rows)) for name, fit in models.items()}
+    first = next(iter(found.values()))
+    shuffled = np.random.default_rng(0).permutation(len(rows))
+    constants = {"constant, open prompts": base, "constant, training": targets[training].mean(0)}
+    repeated = {name: unit_rows(np.tile(row, (len(rows), 1))) for name, row in constants.items()}
+    return found | {"shuffled images": first[shuffled]} | repeated
+
+
+def prompt_cosines(
+    found: Mapping[str, np.ndarray], targets: np.ndarray, prompts: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Mean cosine of each distinct prompt's images."""
+    names, number = np.unique(prompts, return_inverse=True)
+    images = np.bincount(number)
+    return {
+        name: np.bincount(number, np.einsum("ij,ij->i", rows, targets), len(names)) / images
+        for name, rows in found.items()
+    }
+
+
+def summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
+    """Scores of one source, and intervals of the first model's margins."""
+    first = next(iter(cosines))
+    others = [name for name in cosines if name != first]
+    return {
+        "images": images,
+        "prompts": len(cosines[first]),
+        "scores": {name: float(rows.mean()) for name, rows in cosines.items()},
+        "interval": interval(cosines[first]),
+        "margins": {name: interval(cosines[first] - cosines[name]) for name in others},
+    }
+
+
+def interval(rows: np.ndarray, seed: int = 0) -> list[float]:
+    """95% bootstrap interval of the mean of a row a prompt."""
+    random = np.random.default_rng(seed)
+    means = [rows[random.integers(0, len(rows), len(rows))].mean() for _ in range(RESAMPLES)]
+    return [round(float(q), 4) for q in np.quantile(means, [0.025, 0.975])]
+
+
+def source_interval(margins: Sequence[np.ndarray], seed: int = 0) -> dict[str, Any]:
+    """Mean margin, sources alike, and its interval: prompts are resampled within sources."""
+    random = np.random.default_rng(seed)
+    means = [
+        np.mean([rows[random.integers(0, len(rows), len(rows))].mean() for rows in margins])
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    mean = float(np.mean([rows.mean() for rows in margins]))
+    return {"mean": round(mean, 4), "interval": [round(float(low), 4), round(float(high), 4)]}

@@ -1,0 +1,1 @@
+"""Training of an image tower and its head by gradient descent."""

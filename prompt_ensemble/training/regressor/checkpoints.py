@@ -1,0 +1,55 @@
+"""Where an interrupted training goes on: weights, their average, the optimizer, the step."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.models.checkpoints import load_state
+from prompt_ensemble.training.regressor.recipe import Recipe
+from prompt_ensemble.training.regressor.weight_average import WeightAverage
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def write_checkpoint(
+    folder: Path,
+    recipe: Recipe,
+    step: int,
+    model: nn.Module,
+    average: WeightAverage,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """One file, whole or not at all; tensors, numbers and text only."""
+    state = {
+        "recipe": json.dumps(asdict(recipe)),
+        "step": step,
+        "model": model.state_dict(),
+        "average": average.state,
+        "optimizer": optimizer.state_dict(),
+    }
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(folder / CHECKPOINT, buffer.getvalue())
+
+
+def read_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
+    """What the folder's checkpoint holds; None if there is none."""
+    file = folder / CHECKPOINT
+    if not file.exists():
+        return None
+    state: dict[str, Any] = load_state(file)
+    if json.loads(str(state["recipe"])) != json.loads(json.dumps(asdict(recipe))):
+        raise BadConfig(
+            f"{file} belongs to another recipe; give a new run folder (--out), "
+            "or the recipe that the run was started with"
+        )
+    return state

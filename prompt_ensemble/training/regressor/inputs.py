@@ -1,0 +1,113 @@
+"""What the learning part of a network is fed with: pictures, or maps of its frozen stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.images.decode import load_image
+from prompt_ensemble.images.preprocessing import Preprocessing
+from prompt_ensemble.training.regressor.augmentation import as_pixels, augmented
+from prompt_ensemble.training.regressor.recipe import Recipe
+
+PICTURES_PER_STEP = 32
+
+
+class Inputs(Protocol):
+    """Inputs by row, in float32 on the CPU."""
+
+    def plain(self, rows: np.ndarray) -> torch.Tensor:
+        """As at inference."""
+
+    def drawn(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        """As in training, augmented by chance."""
+
+
+def preprocessing_of(recipe: Recipe) -> Preprocessing:
+    """How pictures are prepared at inference."""
+    (red, green, blue), (r, g, b) = recipe.mean, recipe.std
+    return Preprocessing(recipe.size, recipe.size, (red, green, blue), (r, g, b))
+
+
+class Pictures:
+    """Images read when they are needed."""
+
+    def __init__(self, images: Sequence[Path], recipe: Recipe) -> None:
+        self.images = images
+        self.recipe = recipe
+        self.preparation = preprocessing_of(recipe)
+
+    def plain(self, rows: np.ndarray) -> torch.Tensor:
+        """Squashed to the recipe's size."""
+        pictures = [self.preparation.prepare(load_image(self.images[row])) for row in rows]
+        return self.preparation.normalise(torch.stack(pictures))
+
+    def drawn(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        """Augmented."""
+        pictures = [
+            as_pixels(augmented(load_image(self.images[row]), self.recipe, generator))
+            for row in rows
+        ]
+        return self.preparation.normalise(torch.stack(pictures))
+
+
+class Maps:
+    """``(views, N, C, H, W)`` float16 maps of frozen stages; view 0 is plain."""
+
+    def __init__(self, maps: np.ndarray) -> None:
+        self.maps = maps
+
+    def plain(self, rows: np.ndarray) -> torch.Tensor:
+        """The plain view."""
+        return torch.from_numpy(self.maps[0, rows].astype(np.float32))
+
+    def drawn(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        """Each row in one of its views."""
+        views = torch.randint(len(self.maps), (len(rows),), generator=generator).numpy()
+        return torch.from_numpy(self.maps[views, rows].astype(np.float32))
+
+
+def maps_of(
+    front: nn.Module,
+    pictures: Pictures,
+    file: Path,
+    *,
+    device: torch.device,
+    progress: Progress = silent,
+) -> Maps:
+    """Maps of all pictures in all views, computed unless ``file`` holds them already."""
+    if not file.exists():
+        part = file.with_suffix(".part.npy")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_maps(front.to(device), pictures, part, device, progress)
+        part.replace(file)
+    return Maps(np.load(file, mmap_mode="r"))
+
+
+@torch.inference_mode()
+def write_maps(
+    front: nn.Module, pictures: Pictures, file: Path, device: torch.device, progress: Progress
+) -> None:
+    """One view after the other, so that what is computed first is what is needed most."""
+    recipe, count = pictures.recipe, len(pictures.images)
+    maps: np.ndarray | None = None
+    with progress("computing frozen stages", recipe.views * count) as advance:
+        for view in range(recipe.views):
+            generator = torch.Generator().manual_seed(recipe.seed * 1009 + view)
+            for start in range(0, count, PICTURES_PER_STEP):
+                rows = np.arange(start, min(start + PICTURES_PER_STEP, count))
+                pixels = pictures.drawn(rows, generator) if view else pictures.plain(rows)
+                pixels = pixels.to(device).contiguous(memory_format=torch.channels_last)
+                found = front(pixels).half().cpu().numpy()
+                if maps is None:
+                    shape = (recipe.views, count, *found.shape[1:])
+                    maps = np.lib.format.open_memmap(file, "w+", np.float16, shape)
+                maps[view, rows] = found
+                advance(len(rows))
+    del maps  # written out

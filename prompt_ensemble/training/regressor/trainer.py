@@ -1,0 +1,161 @@
+"""The training loop: one process or many, interrupted or not, the same result.
+
+All chance in a step comes from the seed and the step's number, so a checkpoint needs no state of
+random generators, and a resumed run is bit for bit the run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.training.regressor.checkpoints import read_checkpoint, write_checkpoint
+from prompt_ensemble.training.regressor.drawing import Draws
+from prompt_ensemble.training.regressor.inputs import Inputs
+from prompt_ensemble.training.regressor.journal import Journal
+from prompt_ensemble.training.regressor.layer_rates import parameter_groups
+from prompt_ensemble.training.regressor.losses import loss_of
+from prompt_ensemble.training.regressor.recipe import Recipe
+from prompt_ensemble.training.regressor.schedule import rate_factor
+from prompt_ensemble.training.regressor.stages import hold_norms
+from prompt_ensemble.training.regressor.validation import Validation
+from prompt_ensemble.training.regressor.weight_average import WeightAverage
+
+log = logging.getLogger(__name__)
+
+NOTE_EVERY = 10
+
+
+class Trainer:
+    """A network that learns, with all that must survive an interrupt."""
+
+    def __init__(self, learner: nn.Module, recipe: Recipe, accelerator: Accelerator) -> None:
+        """``learner`` has a ``tower`` and a ``head`` and maps inputs to embeddings."""
+        self.recipe = recipe
+        self.accelerator = accelerator
+        groups = parameter_groups(learner.tower, learner.head, recipe)  # type: ignore[arg-type]
+        optimizer = torch.optim.AdamW(groups)
+        self.rates = [group["lr"] for group in groups]
+        self.model, self.optimizer = accelerator.prepare(learner, optimizer)
+        self.average = WeightAverage(self.plain, recipe.average)
+        self.done = 0
+
+    @property
+    def plain(self) -> nn.Module:
+        """The network without what accelerate wraps around it."""
+        model: nn.Module = self.accelerator.unwrap_model(self.model)
+        return model
+
+    def train(
+        self,
+        inputs: Inputs,
+        targets: torch.Tensor,
+        draws: Draws,
+        folder: Path,
+        *,
+        validation: Validation | None = None,
+        checkpoint_every: int = 100,
+        stop_after: int | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        """Take the steps that are left; ``stop_after`` ends early, as an interrupt would."""
+        journal = Journal(folder)
+        self.resume(folder, journal)
+        last = min(self.recipe.steps, stop_after or self.recipe.steps)
+        with progress("training", self.recipe.steps, "step") as advance:
+            advance(self.done)
+            while self.done < last:
+                loss = self.step(inputs, targets, draws)
+                advance(1)
+                self.take_note(loss, journal, folder, validation, checkpoint_every)
+        if self.accelerator.is_main_process and validation:
+            journal.draw()
+
+    def resume(self, folder: Path, journal: Journal) -> None:
+        """Go on from the folder's checkpoint, if it has one."""
+        state = read_checkpoint(folder, self.recipe)
+        if state is not None:
+            self.plain.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average.state = {
+                name: tensor.to(self.accelerator.device)
+                for name, tensor in state["average"].items()
+            }
+            self.done = state["step"]
+            log.info("resuming at step %d of %d", self.done, self.recipe.steps)
+        if self.accelerator.is_main_process:
+            journal.forget_after(self.done)
+        self.accelerator.wait_for_everyone()
+
+    def step(self, inputs: Inputs, targets: torch.Tensor, draws: Draws) -> float:
+        """One step of the optimizer; processes share the batch."""
+        recipe, number = self.recipe, self.done
+        parts = recipe.accumulation * self.accelerator.num_processes
+        rows, generator = draws.step(number, recipe.batch_size)
+        torch.manual_seed(recipe.seed * 1_000_003 + number)  # for dropout
+        self.set_rates(number)
+        self.model.train()
+        hold_norms(self.model)
+        taken = inputs.drawn(rows, generator)
+        mine = range(self.accelerator.process_index, parts, self.accelerator.num_processes)
+        total = 0.0
+        for part in mine:
+            pieces = slice(part, None, parts)
+            total += self.learn(taken[pieces], targets[rows[pieces]], last=part == mine[-1])
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.done += 1
+        self.average.update(self.plain, number)
+        return total / len(mine)
+
+    def learn(self, taken: torch.Tensor, targets: torch.Tensor, *, last: bool) -> float:
+        """Gradients of one part of a batch; processes exchange them after the last."""
+        device = self.accelerator.device
+        with self.accelerator.autocast():
+            layout = torch.channels_last if taken.ndim == 4 else torch.contiguous_format
+            predicted = self.model(taken.to(device).contiguous(memory_format=layout))
+        loss = loss_of(predicted, targets.to(device), self.recipe)
+        if last or self.accelerator.num_processes == 1:
+            self.accelerator.backward(loss / self.recipe.accumulation)
+        else:
+            with self.accelerator.no_sync(self.model):
+                self.accelerator.backward(loss / self.recipe.accumulation)
+        return float(loss.detach())
+
+    def set_rates(self, number: int) -> None:
+        """Rates of this step; the tower waits while only the head learns."""
+        recipe = self.recipe
+        factor = rate_factor(number, recipe.steps, recipe.warm_up)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            waiting = group["part"] == "tower" and number < recipe.head_steps
+            group["lr"] = 0.0 if waiting else rate * factor
+
+    def take_note(
+        self,
+        loss: float,
+        journal: Journal,
+        folder: Path,
+        validation: Validation | None,
+        checkpoint_every: int,
+    ) -> None:
+        """Numbers and checkpoints, when it is time for them."""
+        if not self.accelerator.is_main_process:
+            return
+        ends = self.done == self.recipe.steps
+        if self.done % NOTE_EVERY == 0 or ends:
+            journal.note(step=self.done, loss=round(loss, 6))
+        if self.done % checkpoint_every == 0 or ends:
+            if validation:
+                score = validation.score(self.plain, self.average, self.accelerator.device)
+                journal.note(step=self.done, validation=round(score, 6))
+                log.info("step %d: validation %.4f", self.done, score)
+                journal.draw()
+            write_checkpoint(
+                folder, self.recipe, self.done, self.plain, self.average, self.optimizer
+            )

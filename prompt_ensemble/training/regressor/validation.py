@@ -1,0 +1,61 @@
+"""The score on held-out pairs while training goes on: mean cosine, prompts weighted alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from prompt_ensemble.core.embeddings import unit_rows
+from prompt_ensemble.training.regressor.inputs import Inputs
+from prompt_ensemble.training.regressor.weight_average import WeightAverage
+
+ROWS_PER_STEP = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Held-out rows."""
+
+    inputs: Inputs
+    rows: np.ndarray
+    targets: np.ndarray
+    """Of all pairs, ``(N, 384)`` unit rows."""
+    prompts: Sequence[str]
+    """Of all pairs."""
+
+    def score(self, model: nn.Module, average: WeightAverage, device: torch.device) -> float:
+        """Of the averaged weights, which are put into the model for the time being."""
+        own = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(average.state)
+        predicted = predict(model, self.inputs, self.rows, device)
+        model.load_state_dict(own)
+        return weighted_score(predicted, self.targets[self.rows], self.row_weights())
+
+    def row_weights(self) -> np.ndarray:
+        """One over the images of a row's prompt."""
+        prompts = [self.prompts[row] for row in self.rows]
+        images = Counter(prompts)
+        return np.array([1 / images[prompt] for prompt in prompts])
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, inputs: Inputs, rows: np.ndarray, device: torch.device) -> np.ndarray:
+    """Unit rows ``(N, 384)`` from plain inputs."""
+    model.eval()
+    steps = [rows[start : start + ROWS_PER_STEP] for start in range(0, len(rows), ROWS_PER_STEP)]
+    found = []
+    for step in steps:
+        taken = inputs.plain(step).to(device)
+        layout = torch.channels_last if taken.ndim == 4 else torch.contiguous_format
+        found.append(model(taken.contiguous(memory_format=layout)).float().cpu().numpy())
+    return unit_rows(np.concatenate(found))
+
+
+def weighted_score(predicted: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+    """Mean cosine of unit rows."""
+    return float(np.average(np.einsum("ij,ij->i", predicted, targets), weights=weights))

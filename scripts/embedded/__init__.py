@@ -1,0 +1,1 @@
+"""Training and judging the regressors that travel in ``weights/``."""

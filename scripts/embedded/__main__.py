@@ -1,0 +1,162 @@
+"""``python -m scripts.embedded.__main__ retrain|evaluate|leave-out|views|trained-on``.
+
+The embedded members; behind ``make retrain-embedded``, ``make evaluate-embedded``, ``make
+tune-embedded``, ``make evaluate-views`` and ``make note-training-prompts``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from prompt_ensemble.core.errors import PromptEnsembleError
+from prompt_ensemble.core.progress import bar
+from prompt_ensemble.core.seen_prompts import TRAINED_ON
+from prompt_ensemble.data.pairs import read_pairs
+from prompt_ensemble.data.thinning import thinned
+from prompt_ensemble.models.checkpoints import read_json
+from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+from prompt_ensemble.models.weights import WeightRoots, embedded_folder, load_manifest
+from prompt_ensemble.training.feature_head.feature_head import FeatureHeadRecipe
+from prompt_ensemble.training.feature_head.feature_head_run import (
+    SCORES,
+    Material,
+    gather,
+    judge_head,
+    run_feature_head,
+    training_prompts,
+)
+from scripts.embedded.left_out import left_out_members, write_left_out
+from scripts.embedded.public_images import public_scores
+from scripts.embedded.recipes import LITES, embedded_recipes
+from scripts.embedded.score_tables import margin_table, public_table, source_table
+from scripts.embedded.shipping import (
+    CARD,
+    MANIFEST,
+    measured_entry,
+    note_in_card,
+    note_in_manifest,
+    ship,
+)
+from scripts.embedded.view_scores import WAYS, score_views
+
+PLAIN = "embedded-lite0"
+"""The plain recipe that every other has to beat, shipped once."""
+
+path = click.Path(path_type=Path)
+data = click.option("--data", required=True, type=path, help="Listing of pairs.")
+prompts = click.option("--open-prompts", required=True, type=path, help="Prompts, one a line.")
+competition = click.option("--competition", type=path, help="Folder of the public images.")
+out = click.option("--out", required=True, type=path, help="Run folder; keeps features, too.")
+
+
+@click.group()
+def main() -> None:
+    """Train or judge the regressors that travel inside the package."""
+
+
+@main.command()
+@data
+@prompts
+@competition
+@out
+@click.option("--revision", required=True, help="Of the new weights, for the manifest.")
+@click.option("--weights", type=path, help="Folder to ship to; the package's if none is given.")
+def retrain(
+    data: Path,
+    open_prompts: Path,
+    competition: Path | None,
+    out: Path,
+    revision: str,
+    weights: Path | None,
+) -> None:
+    """Judge, train on all pairs, and put the results into the weights folder."""
+    material, home = gathered(data, open_prompts, out), weights or embedded_folder()
+    recipes = embedded_recipes(material.roots)
+    for name, recipe in recipes.items():
+        record = run_feature_head(material, recipe, out / name)
+        ship(Path(str(record["regressor"])), name, revision, home)
+        click.echo(f"shipped to {home / name}")
+    load_manifest.cache_clear()
+    scores = {name: read_json(out / name / SCORES) for name in recipes}
+    note_in_card(home / CARD, scores, public_of(material, competition))
+    click.echo(f"tables are in {home / CARD}")
+
+
+@main.command()
+@data
+@prompts
+@competition
+@out
+def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path) -> None:
+    """Print the tables of the model card, measured again."""
+    material = gathered(data, open_prompts, out)
+    for name, recipe in embedded_recipes(material.roots).items():
+        scores = judge_head(material, recipe)
+        click.echo(f"{name}\n\n{source_table(scores)}\n{margin_table(scores)}")
+    if competition:
+        click.echo(public_table(public_of(material, competition)))
+
+
+@main.command()
+@data
+@prompts
+@out
+def leave_out(data: Path, open_prompts: Path, out: Path) -> None:
+    """Write what members say of left-out sources into OUT/left_out, for 'tune'."""
+    material = gathered(data, open_prompts, out)
+    members = left_out_members(material, embedded_recipes(material.roots))
+    for file in write_left_out(members, material, out / "left_out"):
+        click.echo(file)
+
+
+@main.command()
+@data
+@prompts
+@out
+@click.option("--member", default=LITES, show_default=True, help="The one that looks.")
+@click.option("--way", "ways", multiple=True, type=click.Choice(list(WAYS)), help="Beside plain.")
+def views(data: Path, open_prompts: Path, out: Path, member: str, ways: tuple[str, ...]) -> None:
+    """Print what more looks at each image are worth on left-out sources."""
+    material = gathered(data, open_prompts, out)
+    wanted = {name: WAYS[name] for name in WAYS if not ways or name in ("plain", *ways)}
+    scores = score_views(material, embedded_recipes(material.roots)[member], wanted)
+    click.echo(f"{source_table(scores)}\n{margin_table(scores)}")
+
+
+@main.command()
+@data
+@click.option("--weights", type=path, help="Weights folder; the package's if none is given.")
+def trained_on(data: Path, weights: Path | None) -> None:
+    """Note beside each embedded regressor which prompts it was trained on, without training."""
+    home, pairs = weights or embedded_folder(), read_pairs(data, ())
+    seen = training_prompts(pairs, thinned(pairs, FeatureHeadRecipe().thinning))
+    for name in (*embedded_recipes(WeightRoots.usual()), PLAIN):
+        seen.save(home / name / TRAINED_ON)
+        revision = load_manifest()[name].revision
+        note_in_manifest(home / MANIFEST, measured_entry(home / name, name, revision))
+        click.echo(f"{seen.prompts} prompts noted in {home / name / TRAINED_ON}")
+
+
+def gathered(data: Path, open_prompts: Path, cache: Path) -> Material:
+    """What every command works on."""
+    roots = WeightRoots.usual()
+    return gather(
+        read_pairs(data, ()), embedded_recipes(roots)[LITES], cache,
+        encode=SentenceEncoder().encode, roots=roots, open_prompts=open_prompts, progress=bar,
+    )  # fmt: skip
+
+
+def public_of(material: Material, competition: Path | None) -> dict[str, float]:
+    """Scores on the public images, if they are at hand."""
+    shown = [*embedded_recipes(material.roots), PLAIN]
+    encode = SentenceEncoder().encode
+    return public_scores(competition, shown, encode, material.roots) if competition else {}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PromptEnsembleError as error:
+        raise SystemExit(f"error: {error}") from error
