@@ -223,7 +223,7 @@ def interrogator(folder: Path, name: str, device: str) -> Any:
 
 def ours(folder: Path, sizes: Sizes, device: str) -> dict[str, Any]:
     """The product's own run, with its files."""
-    from prompt_ensemble.run.pipeline import STORE_FOLDER, predict
+    from prompt_ensemble.run.ensemble import STORE_FOLDER, predict
     from prompt_ensemble.run.store import Store
 
     started = time.perf_counter()

@@ -31,6 +31,7 @@ from safetensors.torch import save_file as save_tensors
 import prompt_ensemble  # noqa: F401
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.data.phrase_lists import package_folder
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.interrogator.interrogator_predictor import (
     InterrogatorOptions,
     InterrogatorPredictor,
@@ -86,13 +87,13 @@ def theirs(folder: Path, **settings: Any) -> Any:
     return Interrogator(config)
 
 
-def ours(folder: Path, captions: Outputs, **options: Any) -> Any:
+def ours(folder: Path, **options: Any) -> Any:
     """Our member, opened."""
     chosen = InterrogatorOptions(
         captions_from="captions", architecture=NAME, published=str(folder), **options
     )
     predictor = InterrogatorPredictor(str(folder), chosen, WeightRoots(()))
-    return predictor.open(choose_placement("cpu"), {"captions": captions})
+    return predictor.open(choose_placement("cpu"))
 
 
 def pictures(count: int) -> list[Image.Image]:
@@ -117,11 +118,13 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return now() - started, result
 
 
-def look(opened: Any, images: list[Image.Image]) -> list[str]:
+def look(opened: Any, images: list[Image.Image], captions: Outputs) -> list[str]:
     """Prompts of a batch, pictures prepared one by one as a single worker would."""
     with torch.inference_mode():
         views = torch.stack([opened.prepare(image)[0] for image in images])
-        found = opened.run((views,), [str(number) for number in range(len(images))])
+        image_ids = tuple(map(str, range(len(images))))
+        needed = {"captions": captions.take(image_ids)}
+        found = opened.run(Batch(image_ids, (views,), needed))
     return [row[0].text for row in found.lines]
 
 
@@ -135,7 +138,7 @@ def row(what: str, their_seconds: float, our_seconds: float, same: str) -> None:
 
 def ranking(folder: Path, count: int = 64) -> None:
     """Top 5 of all flavors."""
-    reference, opened = theirs(folder), ours(folder, captions_of(count))
+    reference, opened = theirs(folder), ours(folder)
     table = opened.whole.tables["flavors"]
     images = torch.nn.functional.normalize(torch.randn(count, WIDTH), dim=-1)
     table.top(images, 5)
@@ -150,10 +153,10 @@ def ranking(folder: Path, count: int = 64) -> None:
 def mode(folder: Path, name: str, count: int) -> None:
     """Pictures to prompts."""
     images, captions = pictures(count), captions_of(count)
-    reference, opened = theirs(folder), ours(folder, captions, mode=name)
+    reference, opened = theirs(folder), ours(folder, mode=name)
     ask = getattr(reference, f"interrogate_{name}")
-    look(opened, images[:2])
-    our_seconds, found = timed(lambda: look(opened, images))
+    look(opened, images[:2], captions)
+    our_seconds, found = timed(lambda: look(opened, images, captions))
     texts = [lines[0].text for lines in captions.lines]
     pairs = list(zip(images, texts, strict=True))
     their_seconds, expected = timed(lambda: [ask(i, caption=c) for i, c in pairs])
@@ -166,8 +169,8 @@ def best(folder: Path, count: int, candidates: int, flavors: int) -> None:
     images, captions = pictures(count), captions_of(count)
     reference = theirs(folder, flavor_intermediate_count=candidates)
     settings = {"mode": "best", "candidates": candidates, "flavors": flavors, "least": 1}
-    opened = ours(folder, captions, **settings)
-    our_seconds, found = timed(lambda: look(opened, images))
+    opened = ours(folder, **settings)
+    our_seconds, found = timed(lambda: look(opened, images, captions))
     texts = [lines[0].text for lines in captions.lines]
     ask = reference.interrogate
     limits = {"min_flavors": 1, "max_flavors": flavors}
@@ -182,7 +185,7 @@ def first_answer(folder: Path, side: str) -> None:
     """What a fresh process does until it has said its first prompt."""
     image, captions = pictures(1), captions_of(1)
     if side == "ours":
-        look(ours(folder, captions), image)
+        look(ours(folder), image, captions)
     else:
         theirs(folder).interrogate_fast(image[0], caption=captions.lines[0][0].text)
 

@@ -24,11 +24,12 @@ from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.find import ImageFile, find_images
 from prompt_ensemble.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.run.inference_loop import run_batches
 
 
-class OpenedTimm:
+class OpenedTimm(OpenedModel):
     """A timm network with random weights."""
 
     def __init__(self, name: str) -> None:
@@ -40,8 +41,9 @@ class OpenedTimm:
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
         return (self.recipe.prepare(image),)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
-        return Outputs.of_vectors(image_ids, self.model(self.recipe.normalise(views[0])).numpy())
+    def run(self, batch: Batch) -> Outputs:
+        rows = self.model(self.recipe.normalise(batch.views[0]))
+        return Outputs.of_vectors(batch.image_ids, rows.numpy())
 
 
 def paint(folder: Path, count: int, side: int = 512) -> None:
@@ -55,7 +57,7 @@ def seconds_of_model(opened: OpenedTimm, batches: list[torch.Tensor]) -> float:
     started = time.perf_counter()
     with torch.inference_mode():
         for batch in batches:
-            opened.run((batch,), [""] * len(batch))
+            opened.run(Batch(("",) * len(batch), (batch,)))
     return time.perf_counter() - started
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.core.submission import check_submission, write_submission
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.run.config import load_preset
-    from prompt_ensemble.run.pipeline import predict
+    from prompt_ensemble.run.ensemble import predict
 
 __version__ = "0.1.0"
 
@@ -25,7 +25,7 @@ PUBLIC_NAMES = {
     "check_submission": "core.submission",
     "load_preset": "run.config",
     "mean_cosine": "core.score",
-    "predict": "run.pipeline",
+    "predict": "run.ensemble",
     "write_submission": "core.submission",
 }
 __all__ = [

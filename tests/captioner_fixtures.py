@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.registry import predictor_class
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.weights import WeightRoots
@@ -43,9 +44,9 @@ def caption(make, cpu):
     """Captions of a uint8 batch, from loading to text, as the inference loop asks for them."""
 
     def caption_batch(kind, path, pixels, **options):
-        opened = make(kind, path, **options).open(cpu, {})
+        opened = make(kind, path, **options).open(cpu)
         with torch.inference_mode():
-            outputs = opened.run((pixels,), [str(number) for number in range(len(pixels))])
+            outputs = opened.run(Batch(tuple(map(str, range(len(pixels)))), (pixels,)))
         return outputs.lines
 
     return caption_batch

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.members import registry
-from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.run.config import MemberConfig, RunConfig
 
@@ -40,7 +40,7 @@ class ColourOptions:
     """``dies`` ends the process at the first batch, ``complains`` raises what a user could cure."""
 
 
-class OpenedColour:
+class OpenedColour(OpenedModel):
     """Mean colour, projected to 384 numbers by a seeded matrix."""
 
     def __init__(self, options: ColourOptions) -> None:
@@ -53,19 +53,19 @@ class OpenedColour:
         pixels = np.array(image.resize((4, 4), Image.Resampling.BOX))
         return (torch.from_numpy(pixels).permute(2, 0, 1),)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
-        if len(image_ids) > self.options.largest_batch:
+    def run(self, batch: Batch) -> Outputs:
+        if len(batch.image_ids) > self.options.largest_batch:
             raise torch.OutOfMemoryError("no room")
         if self.options.fails == "dies":
             os._exit(9)
         if self.options.fails == "complains":
             raise BadConfig("this cannot be")
-        self.batches.append(len(image_ids))
+        self.batches.append(len(batch.image_ids))
         time.sleep(self.options.seconds_per_batch)
-        means = views[0].float().mean(dim=(2, 3))
+        means = batch.views[0].float().mean(dim=(2, 3))
         strongest = [COLOURS[int(row.argmax())] for row in means]
         lines = tuple((Line("colour", name, 1.0),) for name in strongest)
-        return Outputs(tuple(image_ids), lines, (means @ self.matrix).float().numpy())
+        return Outputs(batch.image_ids, lines, (means @ self.matrix).float().numpy())
 
 
 class ColourPredictor(Predictor):
@@ -79,7 +79,7 @@ class ColourPredictor(Predictor):
     def needs(self) -> tuple[str, ...]:
         return (self.options.after,) if self.options.after else ()
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         return OpenedColour(self.options)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
@@ -100,7 +100,7 @@ def colour_ensemble(seconds_per_batch: float = 0.0) -> RunConfig:
 
 def run(images: Path, out: Path, seconds_per_batch: float = 0.0) -> None:
     """A whole run, as the command line does it."""
-    from prompt_ensemble.run.pipeline import predict
+    from prompt_ensemble.run.ensemble import predict
 
     registry.PREDICTORS["colour"] = "colour_member:ColourPredictor"
     predict(images, out, config=colour_ensemble(seconds_per_batch), device="cpu")

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.interrogator.interrogator_predictor import (
     InterrogatorOptions,
     InterrogatorPredictor,
@@ -82,7 +83,22 @@ def ours(folder: Path, captions: Outputs | None, data: Path | None = None, **opt
     if captions:
         own["captions_from"] = "captioner"
     predictor = InterrogatorPredictor(str(folder), InterrogatorOptions(**own), WeightRoots(()))
-    return predictor.open(CPU, {"captioner": captions} if captions else {})
+    return Captioned(predictor.open(CPU), {"captioner": captions} if captions else {})
+
+
+class Captioned:
+    """An opened interrogator, and the captions that another member would bring."""
+
+    def __init__(self, opened, needed) -> None:
+        self.opened = opened
+        self.needed = needed
+
+    def __getattr__(self, name):
+        return getattr(self.opened, name)
+
+    def run(self, batch: Batch) -> Outputs:
+        own = {name: outputs.take(batch.image_ids) for name, outputs in self.needed.items()}
+        return self.opened.run(Batch(batch.image_ids, batch.views, own))
 
 
 def pictures(count: int) -> dict[str, Image.Image]:
@@ -105,7 +121,7 @@ def captioned(names) -> Outputs:
 def look(opened, images) -> Outputs:
     with torch.inference_mode():
         views = torch.stack([opened.prepare(image)[0] for image in images.values()])
-        return opened.run((views,), tuple(images))
+        return opened.run(Batch(tuple(images), (views,)))
 
 
 def prompts(outputs: Outputs) -> list[str]:

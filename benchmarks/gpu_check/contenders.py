@@ -25,12 +25,12 @@ from benchmarks.gpu_check.models import (
     written,
 )
 from prompt_ensemble.core.outputs import Line, Outputs
-from prompt_ensemble.members.contract import OpenedModel
+from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
-from prompt_ensemble.run.ensemble import make_predictor, open_members
+from prompt_ensemble.run.members import make_predictor, open_members
 
 if TYPE_CHECKING:
     from benchmarks.gpu_check.fast import Contender, Stages
@@ -60,7 +60,7 @@ def captioner_of(settings: Settings, name: str) -> Any:
     kind = CAPTIONERS[name]
     if settings.toy:
         (member,) = open_members(ensemble_of(kind, settings.folder), WeightRoots.usual())
-        opened: Any = member.predictor.open(settings.placement, {})
+        opened: Any = member.predictor.open(settings.placement)
         return opened.captioner
     if not find_spec(WORDS):
         captioners.bert_words = lambda: captioners.numbers
@@ -86,7 +86,7 @@ def vit(settings: Settings) -> OpenedModel:
     )
     options = {"architecture": architecture, "views": ("plain",)}
     member = MemberConfig("it", "regressor", str(file), options=options)
-    return make_predictor(member, WeightRoots.usual()).open(settings.placement, {})
+    return make_predictor(member, WeightRoots.usual()).open(settings.placement)
 
 
 def clip(settings: Settings, name: str) -> OpenedModel:
@@ -99,15 +99,13 @@ def clip(settings: Settings, name: str) -> OpenedModel:
         options = write_clip(folder, TOWERS[name], FLAVORS)
     member = MemberConfig("it", "interrogator", str(folder), options=options)
     member = replace(member, options={**options, "captions_from": "said"})
-    return make_predictor(member, WeightRoots.usual()).open(
-        settings.placement, {"said": captions_of(512)}
-    )
+    return make_predictor(member, WeightRoots.usual()).open(settings.placement)
 
 
-def captions_of(count: int) -> Outputs:
+def captions_of(image_ids: Sequence[str]) -> Outputs:
     """A caption for each picture."""
-    lines = [[Line("caption", f"a painting of number {n} on a wall", 0.0)] for n in range(count)]
-    return Outputs.of_lines([str(number) for number in range(count)], lines)
+    lines = [[Line("caption", f"a painting of number {n} on a wall", 0.0)] for n in image_ids]
+    return Outputs.of_lines(image_ids, lines)
 
 
 def look(opened: OpenedModel, settings: Settings, views: Sequence[Any], stages: Stages) -> object:
@@ -118,7 +116,8 @@ def look(opened: OpenedModel, settings: Settings, views: Sequence[Any], stages: 
             stacked = [torch.stack(list(view)) for view in zip(*views, strict=True)]
             moved = tuple(view.to(placement.device) for view in stacked)
         with stages.on("look"):
-            return opened.run(moved, [str(number) for number in range(len(views))])
+            image_ids = tuple(map(str, range(len(views))))
+            return opened.run(Batch(image_ids, moved, {"said": captions_of(image_ids)}))
 
 
 def sentences(settings: Settings) -> Any:

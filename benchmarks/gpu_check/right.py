@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -29,12 +28,12 @@ from benchmarks.gpu_check.runs import (
 from benchmarks.gpu_check.syncs import NETWORK, SEARCH, count_waits
 from prompt_ensemble.core.outputs import Outputs, join
 from prompt_ensemble.images.find import find_images
-from prompt_ensemble.members.contract import OpenedModel
+from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.device import choose_placement, release
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import RunConfig
-from prompt_ensemble.run.ensemble import open_members
 from prompt_ensemble.run.inference_loop import run_batches
+from prompt_ensemble.run.members import open_members
 
 SAME = 0.9999
 """Smallest cosine in float32 of the card to the processor."""
@@ -149,8 +148,8 @@ def in_batches(config: RunConfig, size: int) -> RunConfig:
     return replace(config, members=tuple(replace(one, batch_size=size) for one in config.members))
 
 
-class OpenedSized:
-    """A opened that keeps the sizes of batches; on a processor with a limit in memory's place."""
+class OpenedSized(OpenedModel):
+    """A model that keeps the sizes of batches; on a processor with a limit in memory's place."""
 
     def __init__(self, opened: OpenedModel, largest: int | None) -> None:
         self.opened = opened
@@ -160,11 +159,11 @@ class OpenedSized:
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
         return self.opened.prepare(image)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
-        if self.largest and len(image_ids) > self.largest:
+    def run(self, batch: Batch) -> Outputs:
+        if self.largest and len(batch.image_ids) > self.largest:
             raise torch.OutOfMemoryError("no room")
-        found = self.opened.run(views, image_ids)
-        self.sizes.append(len(image_ids))
+        found = self.opened.run(batch)
+        self.sizes.append(len(batch.image_ids))
         return found
 
 
@@ -174,7 +173,7 @@ def out_of_memory(settings: Settings) -> Found:
     count = 16 if settings.toy else 256
     images = find_images([paint(settings.folder / f"pictures{count}", count)])
     (member,) = open_members(ensemble_of("git", settings.folder), WeightRoots.usual())
-    model = member.predictor.open(placement, {})
+    model = member.predictor.open(placement)
     if placement.on_gpu:
         torch.cuda.reset_peak_memory_stats(placement.device)
     roomy = join(list(run_batches(model, images, placement, count)))

@@ -22,11 +22,14 @@ from prompt_ensemble.images.survey import survey
 from prompt_ensemble.models.device import Placement, choose_placements
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run import store
+from prompt_ensemble.run.blend_weights import BlendWeights
 from prompt_ensemble.run.config import RunConfig
-from prompt_ensemble.run.deadline import Deadline, run_until, without
-from prompt_ensemble.run.ensemble import open_ensemble, open_members
+from prompt_ensemble.run.deadline import Deadline, run_until
+from prompt_ensemble.run.executors.worker_processes import WorkerProcesses
 from prompt_ensemble.run.member_run import MemberResult, Run
-from prompt_ensemble.run.pipeline import assemble, prior_of, run_members
+from prompt_ensemble.run.members import open_ensemble, open_members
+from prompt_ensemble.run.pipeline import assemble, run_members
+from prompt_ensemble.run.prior import prior_of
 from prompt_ensemble.run.store import Store
 
 
@@ -45,8 +48,8 @@ class Ended:
 
 def run_of(placements: tuple[Placement, ...], out: Path, progress: Progress) -> Run:
     """Where and how, as ``predict`` settles it."""
-    spread = placements if len(placements) > 1 else ()
-    return Run(placements[0], Store(out), WeightRoots.usual(), None, progress, spread)
+    executor = WorkerProcesses(placements) if len(placements) > 1 else None
+    return Run(placements[0], Store(out), progress=progress, executor=executor)
 
 
 def results_of(
@@ -59,7 +62,7 @@ def results_of(
 ) -> MemberResult:
     """What the member ``it`` makes of the images; ``out`` is the store."""
     run = run_of(choose_placements(device, precision), out, progress)
-    _, members = open_ensemble(config, run.roots)
+    _, members = open_ensemble(config, WeightRoots.usual())
     return run_members(members, survey(find_images([images])), run, encode)["it"]
 
 
@@ -67,12 +70,15 @@ def run_in_time(config: RunConfig, images: Path, out: Path, device: str, seconds
     """The same under a deadline, to the blend."""
     started = time.monotonic()
     run = run_of(choose_placements(device, "fp32"), out, silent)
-    config, members = open_ensemble(config, run.roots)
-    prior = prior_of(config, run.roots)
+    roots = WeightRoots.usual()
+    config, members = open_ensemble(config, roots)
+    prior = prior_of(config, roots)
     album = survey(find_images([images]))
-    paced = list(run_until(Deadline(started + seconds), members, album, run, encode))[-1]
-    blended = assemble(paced.results, without(config, list(paced.results)), prior, album)
-    return Ended(blended, paced.skipped, time.monotonic() - started)
+    timed = list(run_until(Deadline(started + seconds), members, album, run, encode))[-1]
+    names = [member.name for member in members]
+    weights = BlendWeights.of(config).of_finished(timed.results, names)
+    blended = assemble(timed.results, weights, prior, album)
+    return Ended(blended, timed.skipped, time.monotonic() - started)
 
 
 def interrupt_after(images: int) -> Progress:
@@ -113,7 +119,7 @@ def smallest_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
 def first_logits(config: RunConfig, images: Path, placement: Placement) -> np.ndarray:
     """What a captioner thinks of the first word of each image."""
     (member,) = open_members(config, WeightRoots.usual())
-    opened: Any = member.predictor.open(placement, {})
+    opened: Any = member.predictor.open(placement)
     captioner = opened.captioner
     views = [captioner.prepare(load_image(image.path)) for image in find_images([images])]
     pixels = torch.stack(views).to(placement.device)

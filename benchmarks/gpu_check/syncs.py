@@ -21,7 +21,7 @@ from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.find import find_images
 from prompt_ensemble.models.text_generation.decoding import Decoding
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.run.ensemble import open_members
+from prompt_ensemble.run.members import open_members
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique", "_unique2")
 """Operators whose result the processor must know."""
@@ -112,7 +112,7 @@ def count_waits(settings: Settings, kind: str) -> Waits:
     banning = {"num_beams": 3, "no_repeat_ngram_size": 2, "max_length": 16, "min_length": 8}
     config = ensemble_of(kind, settings.folder, **banning)
     (member,) = open_members(config, WeightRoots.usual())
-    opened: Any = member.predictor.open(settings.placement, {})
+    opened: Any = member.predictor.open(settings.placement)
     captioner = opened.captioner
     images = find_images([paint(settings.folder / "four", 4)])
     views = [captioner.prepare(load_image(image.path)) for image in images]

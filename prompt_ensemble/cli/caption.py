@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,6 @@ from prompt_ensemble.cli import options
 
 if TYPE_CHECKING:
     from prompt_ensemble.images.survey import Album
-    from prompt_ensemble.models.weights import WeightRoots
-    from prompt_ensemble.run.ensemble import Member
-    from prompt_ensemble.run.member_run import Run
 
 
 class CaptionCommand(click.Command):
@@ -62,49 +58,23 @@ def command(
     workers: int | None,
 ) -> None:
     """Say what is in IMAGES (folders or files): id, tab, caption."""
-    from tempfile import TemporaryDirectory
+    from prompt_ensemble.run.config import RunConfig
+    from prompt_ensemble.run.ensemble import caption_predictor, find_captioner_member, load_ensemble
 
-    from prompt_ensemble.images.find import find_images
-    from prompt_ensemble.images.survey import survey
-    from prompt_ensemble.models.device import choose_placement
-    from prompt_ensemble.models.weights import WeightRoots
-    from prompt_ensemble.run.member_run import Run
-    from prompt_ensemble.run.store import Store
-
-    roots = WeightRoots.usual(weights)
-    member = find_member(name, options.read_settings(pairs), batch_size, roots)
-    placement = choose_placement(device, precision)
-    album = survey(find_images(images), workers=workers)
-    with nullcontext(f"{out}.store") if out else TemporaryDirectory() as folder:
-        run = Run(placement, Store(Path(folder)), roots, workers)
-        rows = captions(album, member, run)
+    with load_ensemble(
+        RunConfig("caption", ()), weights=weights, device=device, precision=precision,
+        workers=workers,
+    ) as ensemble:  # fmt: skip
+        settings = options.read_settings(pairs)
+        member = find_captioner_member(name, settings, ensemble.roots, batch_size)
+        speaking = caption_predictor(member)
+        album = ensemble.survey(list(images))
+        store = Path(f"{out}.store") if out else None
+        # A batch at a time: captions are slow, and nobody wants to wait for a hundred.
+        outputs = ensemble.outputs(member, album, store=store, shard_images=batch_size)
+        rows = (row for batch in outputs for row in speaking.captions(batch))
         write(rows, out) if out else show(rows)
     complain(album)
-
-
-def find_member(
-    name: str, settings: dict[str, object], batch_size: int, roots: WeightRoots
-) -> Member:
-    """The captioner as a member, its options checked and its weights found."""
-    from prompt_ensemble.members.captioners.layouts import find_captioner
-    from prompt_ensemble.run.config import MemberConfig
-    from prompt_ensemble.run.ensemble import Member, make_predictor
-
-    kind, path = find_captioner(name, roots)
-    config = MemberConfig(kind, kind, str(path), batch_size=batch_size, options=settings)
-    return Member(config, make_predictor(config, roots))
-
-
-def captions(album: Album, member: Member, run: Run) -> Iterator[tuple[str, str]]:
-    """Ids and captions of the readable images, in the order of the ids."""
-    from prompt_ensemble.members.captioners.caption_predictor import CaptionPredictor
-    from prompt_ensemble.run.caption_stream import stream
-
-    assert isinstance(member.predictor, CaptionPredictor)
-    for outputs in stream(member, album, run):
-        for image_id, lines in zip(outputs.image_ids, outputs.lines, strict=True):
-            for text in member.predictor.worded(lines):
-                yield image_id, " ".join(text.split())
 
 
 def complain(album: Album) -> None:

@@ -85,8 +85,8 @@ def ensemble_states(
     ensembles: Sequence[RunConfig], roots: WeightRoots
 ) -> dict[str, dict[str, str]]:
     """Every member of every ensemble, and the priors that they name."""
-    from prompt_ensemble.run.ensemble import open_members
-    from prompt_ensemble.run.pipeline import prior_of
+    from prompt_ensemble.run.members import open_members
+    from prompt_ensemble.run.prior import prior_of
 
     states = {}
     for config in ensembles:
@@ -103,7 +103,7 @@ def ensemble_states(
 
 def check_member(member: MemberConfig, roots: WeightRoots) -> None:
     """All that a run looks for before it loads the member's model."""
-    from prompt_ensemble.run.ensemble import make_predictor
+    from prompt_ensemble.run.members import make_predictor
 
     make_predictor(member, roots).check()
 

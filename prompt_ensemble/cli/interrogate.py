@@ -13,11 +13,10 @@ from prompt_ensemble.cli import options
 
 if TYPE_CHECKING:
     from prompt_ensemble.core.outputs import Outputs
-    from prompt_ensemble.core.progress import Progress
-    from prompt_ensemble.images.survey import Album
-    from prompt_ensemble.members.interrogator.interrogator_predictor import InterrogatorPredictor
-    from prompt_ensemble.models.device import Placement
-    from prompt_ensemble.models.weights import WeightRoots
+    from prompt_ensemble.run.member_run import MemberOutputs
+
+CAPTIONS = "captions"
+"""The member that says them, or the file that holds them, as the interrogator knows it."""
 
 
 @click.command("interrogate")
@@ -47,13 +46,10 @@ def command(
     """Say which prompts could have made IMAGES (folders or files): id, tab, prompt."""
     from prompt_ensemble.cli.caption import complain
     from prompt_ensemble.core.progress import bar, silent
-    from prompt_ensemble.images.find import find_images
-    from prompt_ensemble.images.survey import survey
-    from prompt_ensemble.models.device import choose_placement
-    from prompt_ensemble.models.weights import WeightRoots
-    from prompt_ensemble.run.inference_loop import run_batches
+    from prompt_ensemble.run.config import MemberConfig, RunConfig
+    from prompt_ensemble.run.ensemble import find_captioner_member, load_ensemble
+    from prompt_ensemble.run.members import make_member
 
-    roots, placement = WeightRoots.usual(weights), choose_placement(device, precision)
     settings = {"mode": mode, **options.read_settings(pairs)}
     if settings["mode"] == "caption" and not (captioner or captions):
         raise click.UsageError(
@@ -63,64 +59,41 @@ def command(
     if captioner and captions:
         raise click.UsageError("give either --captioner or --captions")
     if captioner or captions:
-        settings["captions_from"] = "captions"
-    member = interrogator(tower, settings, roots, silent if quiet else bar)
-    album = survey(find_images(images), workers=workers)
-    beside = {}
-    if captions:
-        beside["captions"] = read_captions(captions)
-    elif captioner:
-        beside["captions"] = caption_with(captioner, album, placement, roots, batch_size)
-    opened = member.open(placement, beside)
-    for outputs in run_batches(opened, album.good, placement, batch_size, workers):
-        show(outputs, as_json)
+        settings["captions_from"] = CAPTIONS
+    with load_ensemble(
+        RunConfig("interrogate", ()), weights=weights, device=device, precision=precision,
+        workers=workers, progress=silent if quiet else bar, memory_budget=0,
+    ) as ensemble:  # fmt: skip
+        config = MemberConfig("interrogator", "interrogator", tower, 1.0, batch_size, settings)
+        member = make_member(config, ensemble.roots)
+        speaker = (
+            find_captioner_member(captioner, {}, ensemble.roots, batch_size) if captioner else None
+        )
+        album = ensemble.survey(list(images))
+        needed = {}
+        if captions:
+            needed[CAPTIONS] = read_captions(captions)
+        elif speaker:
+            needed[CAPTIONS] = ensemble.member_outputs(speaker, album)
+        for outputs in ensemble.outputs(member, album, needed, shard_images=batch_size):
+            show(outputs, as_json)
     complain(album)
 
 
-def interrogator(
-    tower: str, settings: dict[str, object], roots: WeightRoots, progress: Progress
-) -> InterrogatorPredictor:
-    """The member, its options checked."""
-    from prompt_ensemble.core.typed_tables import from_table
-    from prompt_ensemble.members.interrogator.interrogator_predictor import (
-        InterrogatorOptions,
-        InterrogatorPredictor,
-    )
-
-    chosen = from_table(InterrogatorOptions, settings, "--set")
-    member = InterrogatorPredictor(tower, chosen, roots)
-    member.progress = progress
-    return member
-
-
-def caption_with(
-    name: str, album: Album, placement: Placement, roots: WeightRoots, batch_size: int
-) -> Outputs:
-    """Captions of the readable images by a captioner of ours, which then leaves the device."""
-    from prompt_ensemble.cli.caption import find_member
-    from prompt_ensemble.core.outputs import join
-    from prompt_ensemble.models.device import release
-    from prompt_ensemble.run.inference_loop import run_batches
-
-    predictor = find_member(name, {}, batch_size, roots).predictor
-    opened = predictor.open(placement, {})
-    found = join(list(run_batches(opened, album.good, placement, batch_size)))
-    del opened
-    release(placement)
-    return found
-
-
-def read_captions(path: Path) -> Outputs:
+def read_captions(path: Path) -> MemberOutputs:
     """Captions from a file of JSON rows."""
+    from prompt_ensemble.core.files import file_digest
     from prompt_ensemble.core.outputs import Line, Outputs
     from prompt_ensemble.core.records import read_objects, reading
+    from prompt_ensemble.run.member_run import MemberOutputs
 
     what = "a caption with its image_id, as 'prompt-ensemble caption --out' writes them"
-    said: dict[str, str] = {}
+    captions: dict[str, str] = {}
     for where, row in read_objects(path, what):
         with reading(where, what):
-            said.setdefault(str(row["image_id"]), str(row["caption"]))
-    return Outputs.of_lines(tuple(said), [[Line("caption", text, 0.0)] for text in said.values()])
+            captions.setdefault(str(row["image_id"]), str(row["caption"]))
+    lines = [[Line("caption", text, 0.0)] for text in captions.values()]
+    return MemberOutputs(Outputs.of_lines(tuple(captions), lines), {"file": file_digest(path)})
 
 
 def show(outputs: Outputs, as_json: bool) -> None:

@@ -42,34 +42,20 @@ def command(
     as_json: bool,
 ) -> None:
     """Measure every member on a few of IMAGES and say what all of them, or COUNT, would take."""
-    from tempfile import TemporaryDirectory
-
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.images.find import find_images
-    from prompt_ensemble.images.survey import survey
-    from prompt_ensemble.models.device import choose_placement
-    from prompt_ensemble.models.sentence_encoder import SentenceEncoder
-    from prompt_ensemble.models.weights import WeightRoots
     from prompt_ensemble.run.deadline import parse_duration
-    from prompt_ensemble.run.ensemble import open_ensemble, useful
-    from prompt_ensemble.run.member_run import Run
-    from prompt_ensemble.run.pipeline import check_album, resolve_config
-    from prompt_ensemble.run.plan import BATCHES, plan
-    from prompt_ensemble.run.store import Store
+    from prompt_ensemble.run.ensemble import load_ensemble
+    from prompt_ensemble.run.plan import images_to_measure, plan
 
     until = parse_duration(deadline) if deadline else None
-    roots = WeightRoots.usual(weights)
-    ensemble, members = open_ensemble(resolve_config(config or preset), roots)
-    members = useful(members, ensemble)
-    placement = choose_placement(device, precision)
     files = find_images(images)
-    few = BATCHES * max(member.config.batch_size for member in members)
-    album = survey(files[:few], workers=workers)
-    check_album(album, None)
-    shown = silent if quiet else bar
-    with TemporaryDirectory() as folder:
-        run = Run(placement, Store(Path(folder)), roots, workers, shown)
-        costs = plan(members, album, run, SentenceEncoder(placement=placement).encode)
+    with load_ensemble(
+        config or preset, weights=weights, device=device, precision=precision, workers=workers,
+        progress=silent if quiet else bar, memory_budget=0,
+    ) as ensemble:  # fmt: skip
+        few = images_to_measure(ensemble.members)
+        costs = plan(ensemble, files[:few])
     wanted = count or len(files)
     click.echo(as_record(costs, wanted) if as_json else summary(costs, wanted, until))
     if len(files) < few and not as_json:

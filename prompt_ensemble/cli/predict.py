@@ -11,7 +11,7 @@ import click
 from prompt_ensemble.cli import options
 
 if TYPE_CHECKING:
-    from prompt_ensemble.run.pipeline import Prediction
+    from prompt_ensemble.run.prediction import Prediction
 
 
 @click.command("predict")
@@ -60,7 +60,7 @@ def command(
     """Look at IMAGES (folders or files) and write OUT/submission.csv."""
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.core.submission import submission_ids, write_submission
-    from prompt_ensemble.run.pipeline import predict, resolve_config
+    from prompt_ensemble.run.ensemble import predict, resolve_config
 
     ids = submission_ids(sample) if sample else None
     ensemble = resolve_config(config or preset)
@@ -100,7 +100,8 @@ def check_written(path: Path, prediction: Prediction, sample: Path | None) -> No
 def summary(prediction: Prediction, out: Path) -> str:
     """Five lines: what was done and where things are."""
     album, config = prediction.album, prediction.config
-    members = ", ".join(f"{member.name} {member.weight:g}" for member in config.members)
+    shares = prediction.weights.members
+    members = ", ".join(f"{m.name} {shares.get(m.name, 0):g}" for m in prediction.finished)
     bad = f", {len(album.bad)} unreadable ones filled with the prior" if album.bad else ""
     return "\n".join(
         [

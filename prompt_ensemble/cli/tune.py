@@ -118,7 +118,7 @@ def find_prior(prior: str | None, roots: tuple[Path, ...]) -> Embeddings | None:
     """The prior asked for; the embedded one if none is and it is there."""
     from prompt_ensemble.core.errors import MissingWeights
     from prompt_ensemble.models.weights import WeightRoots
-    from prompt_ensemble.run.pipeline import load_prior
+    from prompt_ensemble.run.prior import load_prior
 
     try:
         return load_prior(prior or DEFAULT_PRIOR, WeightRoots.usual(roots))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -58,13 +59,17 @@ class Outputs:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Image id to its row."""
+        return {image_id: number for number, image_id in enumerate(self.image_ids)}
+
     def take(self, image_ids: Sequence[str]) -> Outputs:
         """The outputs of these images, in this order."""
-        row = {image_id: number for number, image_id in enumerate(self.image_ids)}
-        absent = [image_id for image_id in image_ids if image_id not in row]
+        absent = [image_id for image_id in image_ids if image_id not in self.row_of]
         if absent:
             raise MismatchedIds(f"no outputs for image {absent[0]!r}; run its model on it first")
-        rows = [row[image_id] for image_id in image_ids]
+        rows = [self.row_of[image_id] for image_id in image_ids]
         return Outputs(tuple(image_ids), tuple(self.lines[r] for r in rows), self.vectors[rows])
 
 
@@ -85,8 +90,8 @@ def to_bytes(outputs: Outputs) -> bytes:
 
     rows = [[[line.kind, line.text, line.score] for line in row] for row in outputs.lines]
     # A single metadata key: safetensors does not keep the order of several.
-    said = json.dumps({"image_ids": outputs.image_ids, "lines": rows}, ensure_ascii=False)
-    return save({"vectors": np.ascontiguousarray(outputs.vectors)}, metadata={"said": said})
+    text = json.dumps({"image_ids": outputs.image_ids, "lines": rows}, ensure_ascii=False)
+    return save({"vectors": np.ascontiguousarray(outputs.vectors)}, metadata={"outputs": text})
 
 
 def from_bytes(content: bytes) -> Outputs:
@@ -99,6 +104,8 @@ def from_bytes(content: bytes) -> Outputs:
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     header_length = int.from_bytes(content[:8], "little")
-    said = parse_json(parse_json(content[8 : 8 + header_length])["__metadata__"]["said"])
-    lines = tuple(tuple(Line(*line) for line in row) for row in said["lines"])
-    return Outputs(tuple(said["image_ids"]), lines, vectors)
+    metadata = parse_json(content[8 : 8 + header_length])["__metadata__"]
+    (text,) = metadata.values()  # its name has changed once
+    record = parse_json(text)
+    lines = tuple(tuple(Line(*line) for line in row) for row in record["lines"])
+    return Outputs(tuple(record["image_ids"]), lines, vectors)

@@ -15,7 +15,8 @@ import numpy as np
 
 from prompt_ensemble.core.score import Score
 from prompt_ensemble.evaluation.figures import figures
-from prompt_ensemble.run.page import thumbnail
+from prompt_ensemble.images.decode import load_image
+from prompt_ensemble.images.thumbnails import data_address
 
 if TYPE_CHECKING:
     from prompt_ensemble.core.intervals import Difference
@@ -165,7 +166,7 @@ def picture(evaluation: Evaluation, image_id: str, images: Mapping[str, Path]) -
     if image_id not in images:
         return ""
     said = escape(evaluation.prompts.get(image_id, "") or image_id)
-    return f'<img loading="lazy" alt="{said}" src="{thumbnail(images[image_id])}">'
+    return f'<img loading="lazy" alt="{said}" src="{data_address(load_image(images[image_id]))}">'
 
 
 def asset(name: str) -> str:

@@ -88,6 +88,17 @@ def decode_image(content: bytes, path: Path) -> Image.Image:
         raise UnreadableImage(f"{path}: damaged ({type(error).__name__}: {reason})") from error
 
 
+def as_rgb(image: Image.Image, name: str) -> Image.Image:
+    """A picture that is already decoded, as upright 8-bit RGB of its own."""
+    try:
+        if image.width * image.height > MAX_PIXELS:
+            raise UnreadableImage(f"{name}: more than the {MAX_PIXELS} pixels allowed")
+        return to_rgb(upright(image)).copy()
+    except DECODER_FAULTS as error:
+        reason = " ".join(str(error).split())
+        raise UnreadableImage(f"{name}: damaged ({type(error).__name__}: {reason})") from error
+
+
 def upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says; broken EXIF is no reason to lose a picture."""
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig, DuplicateImageId
-from prompt_ensemble.images.decode import readable_formats
+from prompt_ensemble.images.decode import load_image, readable_formats
 
 
 @dataclass(frozen=True, order=True)
@@ -21,6 +21,10 @@ class ImageFile:
 
     image_id: str
     path: Path
+
+    def load(self) -> Image.Image:
+        """The picture as upright 8-bit RGB, or ``UnreadableImage``."""
+        return load_image(self.path)
 
 
 def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:

@@ -60,7 +60,7 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     from prompt_ensemble.core.progress import bar
     from prompt_ensemble.core.submission import check_submission, write_submission
     from prompt_ensemble.images.find import find_images
-    from prompt_ensemble.run.pipeline import predict
+    from prompt_ensemble.run.ensemble import predict
 
     machine = machine or Machine.here()
     competition = machine.find(SAMPLE, "the competition's data")
@@ -85,7 +85,7 @@ def ensemble(preset: str, machine: Machine) -> RunConfig:
     A blend of other members than the preset's is left aside, loudly: a kernel that has run for
     hours must not end without a file because of it.
     """
-    from prompt_ensemble.run.pipeline import resolve_config
+    from prompt_ensemble.run.ensemble import resolve_config
     from prompt_ensemble.run.use_blend import use_blend
 
     config = resolve_config(preset)

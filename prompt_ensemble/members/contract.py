@@ -1,7 +1,7 @@
-"""The contract of an ensemble member: look at images on the device, then turn that into embeddings.
+"""The contract of an ensemble member: outputs of images first, embeddings of outputs later.
 
 A ``Predictor`` is light: it knows its options and where its weights are, but holds none of them.
-``open`` brings the model onto the device as a ``OpenedModel``, which the inference loop feeds; the
+``open`` brings the model onto the device as an ``OpenedModel``, which the inference loop feeds; its
 outputs go into the store. ``embed`` is the cheap second half and needs no model any more. So a
 finished member is never loaded again, and another wording never captions again.
 """
@@ -9,9 +9,10 @@ finished member is never loaded again, and another wording never captions again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.outputs import Outputs
@@ -24,14 +25,30 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.weights import WeightRoots
 
 
-class OpenedModel(Protocol):
-    """A model on its device."""
+@dataclass(frozen=True)
+class Batch:
+    """Images that go through a model together."""
+
+    image_ids: tuple[str, ...]
+    views: tuple[torch.Tensor, ...] = ()
+    """What ``prepare`` made of each image, stacked view by view, already on the device."""
+    needed: Mapping[str, Outputs] = field(default_factory=dict)
+    """Outputs of the members that ``needs`` names, for these images in this order."""
+
+
+class OpenedModel(ABC):
+    """A model on its device. It keeps nothing of any image, so it serves one run after another."""
+
+    reads_pixels: ClassVar[bool] = True
+    """False for a model that works on the outputs of other members alone."""
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
         """An RGB picture as tensors, usually one ``(3, H, W)`` uint8; called by worker threads."""
+        return ()
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
-        """Outputs of a batch: each view stacked over the images, already on the device."""
+    @abstractmethod
+    def run(self, batch: Batch) -> Outputs:
+        """Outputs of a batch, an entry for each of its images."""
 
 
 class Predictor(ABC):
@@ -56,12 +73,12 @@ class Predictor(ABC):
         return None
 
     def needs(self) -> tuple[str, ...]:
-        """Names of other members whose outputs ``open`` must be given."""
+        """Names of other members whose outputs each batch must hold."""
         return ()
 
     @abstractmethod
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
-        """Load the model onto the device; ``beside`` holds the outputs asked for by ``needs``."""
+    def open(self, placement: Placement) -> OpenedModel:
+        """Load the model onto the device."""
 
     @abstractmethod
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:

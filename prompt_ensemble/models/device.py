@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,3 +120,21 @@ def peak_memory(placement: Placement) -> int:
     lines = STATUS.read_text().splitlines() if STATUS.exists() else []
     peaks = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
     return 1024 * int(next(peaks, 0))
+
+
+def held_memory(placement: Placement) -> int:
+    """Bytes held now: by torch on a GPU, or by this whole process elsewhere; 0 where unknown."""
+    if placement.on_gpu:
+        return int(torch.cuda.memory_allocated(placement.device))
+    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    return 1024 * int(next((line.split()[1] for line in lines if line.startswith("VmRSS:")), 0))
+
+
+def whole_memory(placement: Placement) -> int:
+    """Bytes that the card has, or this machine; 0 where unknown."""
+    if placement.on_gpu:
+        return int(torch.cuda.get_device_properties(placement.device).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0

@@ -12,15 +12,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 
 from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.images.survey import Album
-from prompt_ensemble.run.config import RunConfig
-from prompt_ensemble.run.ensemble import Member
-from prompt_ensemble.run.member_run import MemberResult, MemberRun, Run, Seen, result_of
-from prompt_ensemble.run.store import SHARD_IMAGES, Shard, shard_size
+from prompt_ensemble.run.member_run import MemberOutputs, MemberResult, MemberRun, Run
+from prompt_ensemble.run.members import Member
+from prompt_ensemble.run.store import SHARD_IMAGES, shard_size
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 WRITING = 20.0
@@ -55,11 +53,11 @@ class Deadline:
 
 
 @dataclass(frozen=True)
-class Pace:
+class Speed:
     """How fast a member is, as measured."""
 
     load: float
-    """Seconds until it looks at its first image."""
+    """Seconds until its first image."""
     image: float
     """Seconds an image, embedding included."""
 
@@ -69,7 +67,7 @@ class Pace:
 
 
 @dataclass
-class Paced:
+class TimedRun:
     """The members of a run under a deadline: speeds, results so far, and what was left out."""
 
     members: Mapping[str, Member]
@@ -77,9 +75,9 @@ class Paced:
     run: Run
     encode: Encode
     deadline: Deadline
-    paces: dict[str, Pace] = field(default_factory=dict)
+    speeds: dict[str, Speed] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
-    """Images that a member had not looked at when the paces were taken."""
+    """Images that a member had still to do when the speeds were taken."""
     results: dict[str, MemberResult] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -98,68 +96,64 @@ def parse_duration(text: str) -> float:
 
 def run_until(
     deadline: Deadline, members: Sequence[Member], album: Album, run: Run, encode: Encode
-) -> Iterator[Paced]:
+) -> Iterator[TimedRun]:
     """Members as far as time allows; what there is so far is given out after each."""
-    paced = Paced({member.name: member for member in members}, album, run, encode, deadline)
-    probe(paced)
-    for name in by_worth(paced):
-        for part in chain(paced, name):
-            if part not in paced.results and part not in paced.skipped:
-                run_one(paced, part, for_whom=name)
-        yield paced
-    if not paced.results:
-        yield paced
+    timed = TimedRun({member.name: member for member in members}, album, run, encode, deadline)
+    _probe(timed)
+    for name in _by_worth(timed):
+        for part in _chain(timed, name):
+            if part not in timed.results and part not in timed.skipped:
+                _run_member(timed, part, aim=name)
+        yield timed
+    if not timed.results:
+        yield timed
 
 
-def probe(paced: Paced) -> None:
-    """The first shards of every member, those that others need first; sets the paces."""
-    paced.encode(["a picture"])  # so that loading the encoder is no member's time
-    covered = to_cover(list(paced.members.values()))
-    seen: dict[str, Seen] = {}
-    for name, member in paced.members.items():
+def _probe(timed: TimedRun) -> None:
+    """The first shards of every member, those that others need first; sets the speeds."""
+    timed.encode(["a picture"])  # so that loading the encoder is no member's time
+    images = _images_to_probe(list(timed.members.values()))
+    probed: dict[str, MemberOutputs] = {}
+    for name, member in timed.members.items():
         needs = member.predictor.needs()
-        if any(need not in seen for need in needs):
-            skip(paced, name, f"it needs {' and '.join(needs)}")
+        if any(need not in probed for need in needs):
+            _skip(timed, name, f"it needs {' and '.join(needs)}")
             continue
-        member_run = MemberRun(member, paced.album, paced.run, {n: seen[n] for n in needs})
-        first = first_shards(member_run, covered[name])
-        member_run.fill(AtTheEnd(paced.deadline), [s for s in first if s in member_run.missing])
-        if any(shard in member_run.missing for shard in first):
-            skip(paced, name, "time ran out before its first images were done")
+        member_run = MemberRun(member, timed.album, timed.run, {n: probed[n] for n in needs})
+        member_run.finish(AtTheEnd(timed.deadline), images[name])
+        if any(shard in member_run.missing for shard in member_run.first(images[name])):
+            _skip(timed, name, "time ran out before its first images were done")
             continue
-        seen[name] = member_run.seen()
-        paced.paces[name] = pace_of(member_run, paced.encode)
-        paced.left[name] = member_run.images_left
+        probed[name] = member_run.gathered()
+        timed.speeds[name] = _speed_of(member_run, timed.encode)
+        timed.left[name] = member_run.images_left
 
 
-def to_cover(members: Sequence[Member]) -> dict[str, int]:
-    """First images that a member is tried on: a shard of its own, and those of whom it serves."""
-    cover: dict[str, int] = {}
+def _images_to_probe(members: Sequence[Member]) -> dict[str, int]:
+    """How many first images each member is tried on.
+
+    A shard of its own, and as many as the members that need its outputs are tried on. Members
+    stand after all that they need, so going backwards every need is known before its member.
+    """
+    wanted: dict[str, int] = {}
     for member in reversed(members):
         size = shard_size(member.config.batch_size)
-        own = -(-cover.get(member.name, 1) // size) * size
-        cover[member.name] = own
+        own = -(-wanted.get(member.name, 1) // size) * size
+        wanted[member.name] = own
         for need in member.predictor.needs():
-            cover[need] = max(cover.get(need, 1), own)
-    return cover
+            wanted[need] = max(wanted.get(need, 1), own)
+    return wanted
 
 
-def first_shards(member_run: MemberRun, images: int) -> list[Shard]:
-    """Shards from the beginning that hold at least so many images, if there are as many."""
-    ends = accumulate(len(shard.images) for shard in member_run.shards)
-    before = [end - len(s.images) for end, s in zip(ends, member_run.shards, strict=True)]
-    return [s for start, s in zip(before, member_run.shards, strict=True) if start < images]
-
-
-def pace_of(member_run: MemberRun, encode: Encode) -> Pace:
+def _speed_of(member_run: MemberRun, encode: Encode) -> Speed:
     """Seconds to load and an image, from what the store notes and from embedding one shard."""
-    outputs = next(iter(member_run.stored.values()))
+    outputs = next(member_run.outputs(images=1))
     started = time.monotonic()
     member_run.member.predictor.embed(outputs, encode)
     embedding = (time.monotonic() - started) / len(outputs)
     load = member_run.run.store.notes(member_run.member.name).get("load_seconds", 0.0)
-    looking = float(member_run.seconds().mean()) / max(1, len(member_run.run.spread))
-    return Pace(load, looking + embedding)
+    devices = member_run.run.executor.devices if member_run.run.executor else 1
+    return Speed(load, float(member_run.seconds().mean()) / devices + embedding)
 
 
 @dataclass(frozen=True)
@@ -193,77 +187,55 @@ class WhenHopeless:
         return self.deadline.left() <= expected
 
 
-def by_worth(paced: Paced) -> list[str]:
+def _by_worth(timed: TimedRun) -> list[str]:
     """Members with a weight, those that give most of it per second first."""
 
     def worth(name: str) -> float:
-        needed = sum(seconds_left(paced, part) for part in chain(paced, name))
-        return paced.members[name].config.weight / max(needed, 1e-9)
+        needed = sum(_seconds_left(timed, part) for part in _chain(timed, name))
+        return timed.members[name].config.weight / max(needed, 1e-9)
 
-    weighted = [name for name in paced.paces if paced.members[name].config.weight]
+    weighted = [name for name in timed.speeds if timed.members[name].config.weight]
     return sorted(weighted, key=worth, reverse=True)
 
 
-def chain(paced: Paced, name: str) -> list[str]:
+def _chain(timed: TimedRun, name: str) -> list[str]:
     """A member after all that it needs."""
-    needs = [part for need in paced.members[name].predictor.needs() for part in chain(paced, need)]
+    needs = [part for need in timed.members[name].predictor.needs() for part in _chain(timed, need)]
     return list(dict.fromkeys([*needs, name]))
 
 
-def seconds_left(paced: Paced, name: str) -> float:
-    """Expected time until a member has looked at every image, from what is left of them."""
-    if name in paced.results:
+def _seconds_left(timed: TimedRun, name: str) -> float:
+    """Expected time until a member has done every image, from what is left of them."""
+    if name in timed.results:
         return 0.0
-    return paced.paces[name].seconds(paced.left[name])
+    return timed.speeds[name].seconds(timed.left[name])
 
 
-def run_one(paced: Paced, name: str, for_whom: str) -> None:
-    """One member to its end, or a reason why not."""
-    member, deadline = paced.members[name], paced.deadline
+def _run_member(timed: TimedRun, name: str, aim: str) -> None:
+    """A member to its end, or a reason why not; ``aim`` is the weighted member it is run for."""
+    member, deadline = timed.members[name], timed.deadline
     needs = member.predictor.needs()
-    if any(need in paced.skipped for need in needs):
-        skip(paced, name, f"it needs {' and '.join(needs)}")
+    if any(need in timed.skipped for need in needs):
+        _skip(timed, name, f"it needs {' and '.join(needs)}")
         return
-    expected = sum(seconds_left(paced, p) for p in chain(paced, for_whom) if p in paced.paces)
+    expected = sum(_seconds_left(timed, p) for p in _chain(timed, aim) if p in timed.speeds)
     if expected > deadline.left():
-        skip(
-            paced, name,
+        _skip(
+            timed, name,
             f"it would take {expected:.0f} s and {max(deadline.left(), 0):.0f} s are left",
         )  # fmt: skip
         return
     member_run = MemberRun(
-        member, paced.album, paced.run, {need: paced.results[need] for need in needs}
+        member, timed.album, timed.run, {need: timed.results[need] for need in needs}
     )
-    member_run.fill(WhenHopeless(deadline))
+    member_run.finish(WhenHopeless(deadline))
     if member_run.missing:
-        skip(paced, name, f"too slow: {member_run.images_left} images were left when it stopped")
+        _skip(timed, name, f"too slow: {member_run.images_left} images were left when it stopped")
         return
-    paced.results[name] = result_of(member_run, paced.encode)
+    timed.results[name] = member_run.result(timed.encode)
 
 
-def skip(paced: Paced, name: str, reason: str) -> None:
+def _skip(timed: TimedRun, name: str, reason: str) -> None:
     """Leave a member out, loudly."""
-    paced.skipped[name] = reason
+    timed.skipped[name] = reason
     log.warning("member %r is left out: %s", name, reason)
-
-
-def without(config: RunConfig, finished: Sequence[str]) -> RunConfig:
-    """The ensemble of the members that finished; their weights grow to the sum of all.
-
-    Each keeps its share relative to the others, and a prior keeps its share of the whole. A gate
-    needs every member it was tuned with, so without one of them fixed weights take its place.
-    """
-    absent = sorted(member.name for member in config.members if member.name not in finished)
-    if not absent:
-        return config
-    whole = sum(config.blend_weights.values())
-    left = sum(weight for name, weight in config.blend_weights.items() if name in finished)
-    growth = whole / left if left else 0.0
-    kept = tuple(
-        replace(member, weight=member.weight * growth)
-        for member in config.members
-        if member.name in finished
-    )
-    origin = config.weights_from or f"preset {config.name!r}"
-    told = f"{origin}, grown by {growth:.4f} for want of {', '.join(absent)}"
-    return replace(config, members=kept, weights_from=told, gate={})

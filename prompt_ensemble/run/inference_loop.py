@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from prompt_ensemble.core.errors import OutOfMemory
 from prompt_ensemble.core.outputs import Outputs, join
-from prompt_ensemble.images.decode import load_image
-from prompt_ensemble.members.contract import OpenedModel
+from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.device import Placement, release
 
 Views = tuple[torch.Tensor, ...]
@@ -30,51 +29,44 @@ BATCHES_AHEAD = 2
 model already uses every core, and each of its steps would wait for the core a reader has taken."""
 
 
-class HasPath(Protocol):
-    """An image file, surveyed or not."""
+class Loadable(Protocol):
+    """An image with an id."""
 
     @property
     def image_id(self) -> str:
         """The image's id."""
 
-    @property
-    def path(self) -> Path:
-        """The image's file."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images that go through the model together."""
-
-    image_ids: tuple[str, ...]
-    views: Views
+    def load(self) -> Image.Image:
+        """The picture as RGB."""
 
 
 def run_batches(
     opened: OpenedModel,
-    images: Sequence[HasPath],
+    images: Sequence[Loadable],
     placement: Placement,
     batch_size: int,
     workers: int | None = None,
+    needed: Mapping[str, Outputs] | None = None,
 ) -> Iterator[Outputs]:
     """Outputs of every batch, in order; out of memory halves what goes through at once."""
     at_once = batch_size
-    for batch in prepared_batches(opened, images, placement, batch_size, workers):
-        outputs, at_once = run_within_memory(opened, batch, placement, at_once)
+    for batch in _prepared_batches(opened, images, placement, batch_size, workers):
+        batch = replace(batch, needed=needed or {})
+        outputs, at_once = _run_within_memory(opened, batch, placement, at_once)
         yield outputs
 
 
-def prepared_batches(
+def _prepared_batches(
     opened: OpenedModel,
-    images: Sequence[HasPath],
+    images: Sequence[Loadable],
     placement: Placement,
     batch_size: int,
     workers: int | None,
 ) -> Iterator[Batch]:
     """Batches stacked on the host, a few ahead of whoever consumes them."""
     cuts = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
-    if not getattr(opened, "sees_images", True):
-        yield from (Batch(tuple(image.image_id for image in cut), ()) for cut in cuts)
+    if not opened.reads_pixels:
+        yield from (Batch(tuple(image.image_id for image in cut)) for cut in cuts)
         return
     ahead = BATCHES_AHEAD if placement.on_gpu else 0
     readers = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
@@ -82,8 +74,8 @@ def prepared_batches(
     waiting: deque[Future[Batch]] = deque()
     try:
         for cut in cuts:
-            read = [readers.submit(read_one, opened, image.path) for image in cut]
-            waiting.append(stacker.submit(stack, cut, read, placement.on_gpu))
+            read = [readers.submit(_read, opened, image) for image in cut]
+            waiting.append(stacker.submit(_stack, cut, read, placement.on_gpu))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -93,18 +85,23 @@ def prepared_batches(
         stacker.shutdown(cancel_futures=True)
 
 
-def read_one(opened: OpenedModel, path: Path) -> Views:
-    """One image from its file to the model's tensors; runs in a worker."""
-    return opened.prepare(load_image(path))
+def _of_batch(needed: Mapping[str, Outputs], image_ids: Sequence[str]) -> dict[str, Outputs]:
+    """What other members made of the images of a batch."""
+    return {name: outputs.take(image_ids) for name, outputs in needed.items()}
 
 
-def stack(images: Sequence[HasPath], read: Sequence[Future[Views]], pin: bool) -> Batch:
+def _read(opened: OpenedModel, image: Loadable) -> Views:
+    """An image as the model's tensors; runs in a worker."""
+    return opened.prepare(image.load())
+
+
+def _stack(images: Sequence[Loadable], read: Sequence[Future[Views]], pin: bool) -> Batch:
     """Wait for the images of a batch and lay each view side by side."""
     rows = [future.result() for future in read]
     # By NumPy, in this thread alone: torch would start OpenMP threads of this thread's own, which
     # leave those of the model waiting and so halve its speed on a CPU.
     views = tuple(
-        torch.from_numpy(np.stack([one.numpy() for one in view]))
+        torch.from_numpy(np.stack([tensor.numpy() for tensor in view]))
         for view in zip(*rows, strict=True)
     )
     if pin:
@@ -112,14 +109,14 @@ def stack(images: Sequence[HasPath], read: Sequence[Future[Views]], pin: bool) -
     return Batch(tuple(image.image_id for image in images), views)
 
 
-def run_within_memory(
+def _run_within_memory(
     opened: OpenedModel, batch: Batch, placement: Placement, at_once: int
 ) -> tuple[Outputs, int]:
     """Outputs of a batch, ``at_once`` images at a time; half as many when memory runs out."""
     parts: list[Outputs] = []
     done = 0
     while done < len(batch.image_ids):
-        part = try_run(opened, batch, placement, slice(done, done + at_once))
+        part = _try_run(opened, batch, placement, slice(done, done + at_once))
         if part is not None:
             parts.append(part)
             done += len(part)
@@ -134,14 +131,17 @@ def run_within_memory(
     return join(parts), at_once
 
 
-def try_run(opened: OpenedModel, batch: Batch, placement: Placement, part: slice) -> Outputs | None:
+def _try_run(
+    opened: OpenedModel, batch: Batch, placement: Placement, part: slice
+) -> Outputs | None:
     """Outputs of part of a batch, or None if the device has no room for it."""
     try:
         with torch.inference_mode(), placement.autocast():
             views = tuple(
                 view[part].to(placement.device, non_blocking=True) for view in batch.views
             )
-            return opened.run(views, batch.image_ids[part])
+            ids = batch.image_ids[part]
+            return opened.run(Batch(ids, views, _of_batch(batch.needed, ids)))
     except torch.OutOfMemoryError:
         return None
     except RuntimeError as error:

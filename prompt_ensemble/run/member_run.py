@@ -1,11 +1,15 @@
-"""One member over an album: what of it is in the store, and making the rest."""
+"""One member over an album: the only way in which a member meets images.
+
+``MemberRun.outputs`` hands out the outputs of shard after shard, in the order of the images, from
+the store where they are there and made now where they are not. So every command, trainer and call
+resumes, batches, shows progress and keeps bad images apart in the same way.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -14,168 +18,147 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.outputs import Outputs, join
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.images.survey import Album
-from prompt_ensemble.models.device import Placement, forget_peak_memory, peak_memory, release
-from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.run.ensemble import Member
-from prompt_ensemble.run.inference_loop import run_batches
-from prompt_ensemble.run.store import Shard, Store, cut_into_shards
-
-Stop = Callable[[int, int], bool]
-"""Asked after every batch, with the images done and left; a true answer ends the work there."""
+from prompt_ensemble.models.device import Placement
+from prompt_ensemble.run.executors.in_process import Executor, InProcess, Stop, Work
+from prompt_ensemble.run.members import Member
+from prompt_ensemble.run.store import MemoryStore, OutputStore, Shard, cut_into_shards, shard_size
 
 
 @dataclass(frozen=True)
 class Run:
-    """Where and how members are run; what all stages of one run share."""
+    """Where and how members are run; what all members of a run share."""
 
     placement: Placement
-    store: Store
-    roots: WeightRoots
+    store: OutputStore = field(default_factory=MemoryStore)
     workers: int | None = None
-    progress: Progress = field(default=silent)
-    spread: tuple[Placement, ...] = ()
-    """Devices that share each member's shards, one worker process each; none if there is one."""
+    progress: Progress = silent
+    executor: Executor | None = None
+    """Who makes the shards; this process if nobody is named."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a member has found, for others that need it."""
+class MemberOutputs:
+    """Outputs of a member, and what determines them; for the members that need it."""
 
     outputs: Outputs
     identity: Mapping[str, object]
 
 
 @dataclass(frozen=True, eq=False)
-class MemberResult:
+class MemberResult(MemberOutputs):
     """What one member made of all readable images."""
 
-    outputs: Outputs
     embeddings: Embeddings
     seconds: np.ndarray
-    """Per image, ``(N,)``; an even share of the shard it was looked at in."""
-    identity: Mapping[str, object]
+    """Per image, ``(N,)``; an even share of its shard's seconds."""
     peak_memory: int
-    """Bytes held at most while it looked, on the GPU or else by the process; 0 where unknown."""
+    """Bytes held at most meanwhile, on the GPU or else by the process; 0 where unknown."""
 
 
 class MemberRun:
     """A member's shards of an album, and which of them are there."""
 
     def __init__(
-        self, member: Member, album: Album, run: Run, beside: Mapping[str, Seen | MemberResult]
+        self,
+        member: Member,
+        album: Album,
+        run: Run,
+        needed: Mapping[str, MemberOutputs] | None = None,
+        shard_images: int | None = None,
     ) -> None:
+        """``shard_images`` is how many images are kept at a time; about a hundred if not said."""
+        needed = needed or {}
         self.member = member
         self.run = run
-        self.beside = {name: seen.outputs for name, seen in beside.items()}
-        self.identity = full_identity(member, run.placement, beside)
-        self.shards = cut_into_shards(album.good, self.identity, member.config.batch_size)
-        self.stored: dict[str, Outputs] = {}
-        self.find_stored()
-
-    def on(self, run: Run) -> MemberRun:
-        """The same for another device, without what has been found."""
-        other = copy(self)
-        other.run, other.stored = run, {}
-        return other
-
-    def find_stored(self) -> None:
-        """Take what the store has and is not known yet."""
-        for shard in self.missing:
-            outputs = self.run.store.load(self.member.name, shard)
-            if outputs is not None:
-                self.stored[shard.key] = outputs
+        self.identity = full_identity(member, run.placement, needed)
+        self._work = Work(
+            member, {name: part.outputs for name, part in needed.items()}, run.store, run.workers
+        )
+        size = shard_images or shard_size(member.config.batch_size)
+        self.shards = cut_into_shards(album.good, self.identity, size)
+        stored = ((shard.key, run.store.load(member.name, shard)) for shard in self.shards)
+        self._done = {key: outputs for key, outputs in stored if outputs is not None}
 
     @property
     def missing(self) -> list[Shard]:
         """Shards that are still to be made."""
-        return [shard for shard in self.shards if shard.key not in self.stored]
+        return [shard for shard in self.shards if shard.key not in self._done]
 
     @property
     def images_left(self) -> int:
         """Images of the missing shards."""
         return sum(len(shard.images) for shard in self.missing)
 
-    def fill(self, stop: Stop | None = None, shards: Sequence[Shard] | None = None) -> None:
-        """Make the missing shards (or these), each stored as soon as it is whole."""
-        wanted = self.missing if shards is None else shards
-        if not wanted:
+    def first(self, images: int) -> list[Shard]:
+        """Shards from the beginning that hold at least so many images, if there are as many."""
+        before = accumulate((len(shard.images) for shard in self.shards), initial=0)
+        return [shard for start, shard in zip(before, self.shards, strict=False) if start < images]
+
+    def outputs(self, stop: Stop | None = None, images: int | None = None) -> Iterator[Outputs]:
+        """Outputs shard by shard in the order of the images; of the first ``images`` if said.
+
+        Ends early where ``stop`` ends it: what is done by then is in the store.
+        """
+        wanted = self.shards if images is None else self.first(images)
+        missing = [shard for shard in wanted if shard.key not in self._done]
+        if not missing:
+            yield from (self._done[shard.key] for shard in wanted)
             return
+        executor = self.run.executor or InProcess(self.run.placement)
         total = sum(len(shard.images) for shard in self.shards)
         with self.run.progress(self.member.name, total) as advance:
             advance(total - self.images_left)
-            if self.run.spread:
-                from prompt_ensemble.run.worker_processes import make_spread
+            made = executor.make(self._work, missing, stop, advance)
+            for shard in wanted:
+                while shard.key not in self._done:
+                    finished = next(made, None)
+                    if finished is None:
+                        return
+                    self._done[finished[0].key] = finished[1]
+                yield self._done[shard.key]
+            next(made, None)  # lets the executor note what the whole of it took
 
-                make_spread(self, wanted, stop, advance)
-                self.find_stored()
-            else:
-                for shard, outputs in make(self, wanted, stop, advance):
-                    self.stored[shard.key] = outputs
-        release(self.run.placement)
+    def finish(self, stop: Stop | None = None, images: int | None = None) -> None:
+        """Make what is missing, or as much of it as ``stop`` allows."""
+        for _ in self.outputs(stop, images):
+            pass
 
-    def seen(self) -> Seen:
-        """All that has been found so far, in the order of the images."""
-        there = [self.stored[shard.key] for shard in self.shards if shard.key in self.stored]
-        return Seen(join(there), self.identity)
+    def gathered(self) -> MemberOutputs:
+        """All outputs so far, in the order of the images."""
+        done = [self._done[shard.key] for shard in self.shards if shard.key in self._done]
+        return MemberOutputs(join(done), self.identity)
 
     def seconds(self) -> np.ndarray:
-        """Seconds of each image found so far, those of one shard all alike."""
-        there = [shard for shard in self.shards if shard.key in self.stored]
-        return np.concatenate([share_of_seconds(self.run, self.member, one) for one in there])
+        """Seconds of each image done so far, those of one shard all alike."""
+        done = [shard for shard in self.shards if shard.key in self._done]
+        return np.concatenate([self._share_of_seconds(shard) for shard in done])
 
+    def result(self, encode: Encode) -> MemberResult:
+        """Outputs, embeddings and what they took."""
+        gathered = self.gathered()
+        memory = self.run.store.notes(self.member.name).get("peak_bytes", 0)
+        embeddings = self.member.predictor.embed(gathered.outputs, encode)
+        return MemberResult(
+            gathered.outputs, self.identity, embeddings, self.seconds(), int(memory)
+        )
 
-def result_of(member_run: MemberRun, encode: Encode) -> MemberResult:
-    """Outputs, embeddings and what they took."""
-    member, seen = member_run.member, member_run.seen()
-    memory = member_run.run.store.notes(member.name).get("peak_bytes", 0)
-    embeddings = member.predictor.embed(seen.outputs, encode)
-    return MemberResult(seen.outputs, embeddings, member_run.seconds(), seen.identity, int(memory))
-
-
-def share_of_seconds(run: Run, member: Member, shard: Shard) -> np.ndarray:
-    """An even share for each image of a shard."""
-    count = len(shard.images)
-    return np.full(count, run.store.seconds(member.name, shard) / count)
+    def _share_of_seconds(self, shard: Shard) -> np.ndarray:
+        """An even share for each image of a shard."""
+        count = len(shard.images)
+        return np.full(count, self.run.store.seconds(self.member.name, shard) / count)
 
 
 def full_identity(
-    member: Member, placement: Placement, beside: Mapping[str, Seen | MemberResult]
+    member: Member, placement: Placement, needed: Mapping[str, MemberOutputs]
 ) -> dict[str, object]:
-    """All that determines a member's outputs besides the images: also what it was run with."""
+    """All that determines a member's outputs besides the images.
+
+    The names of its parts are in the keys of stores that exist, and so they stay.
+    """
     return {
         "kind": member.config.model,
         "predictor": dict(member.predictor.identity()),
-        "beside": {name: dict(seen.identity) for name, seen in beside.items()},
+        "beside": {name: dict(part.identity) for name, part in needed.items()},
         "batch_size": member.config.batch_size,
         "placement": str(replace(placement, device=torch.device(placement.device.type))),
     }
-
-
-def make(
-    member_run: MemberRun,
-    wanted: Sequence[Shard],
-    stop: Stop | None,
-    advance: Callable[[int], object],
-) -> Iterator[tuple[Shard, Outputs]]:
-    """Load the model and make shards, each stored as soon as it is whole."""
-    member, run = member_run.member, member_run.run
-    forget_peak_memory(run.placement)
-    started = time.monotonic()
-    opened = member.predictor.open(run.placement, member_run.beside)
-    run.store.note(member.name, load_seconds=time.monotonic() - started)
-    images = [image for shard in wanted for image in shard.images]
-    batches = run_batches(opened, images, run.placement, member.config.batch_size, run.workers)
-    done = 0
-    for shard in wanted:
-        started = time.monotonic()
-        parts: list[Outputs] = []
-        while sum(map(len, parts)) < len(shard.images):
-            if stop and stop(done, len(images) - done):
-                return
-            parts.append(next(batches))
-            done += len(parts[-1])
-            advance(len(parts[-1]))
-        outputs = join(parts)
-        run.store.save(member.name, shard, outputs, time.monotonic() - started)
-        yield shard, outputs
-    run.store.note(member.name, peak_bytes=peak_memory(run.placement))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.outputs import Line
+from prompt_ensemble.images.thumbnails import data_address
+from prompt_ensemble.run.prediction import Prediction
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prompt_ensemble.core.outputs import Line
-    from prompt_ensemble.run.pipeline import Prediction
-
-THUMBNAIL = 160
 IMAGES_SHOWN = 200
 """More would make a page that no browser likes; the table in predictions.csv has them all."""
 LINES_SHOWN = 8
@@ -58,9 +52,10 @@ def page(prediction: Prediction) -> Iterator[str]:
 def member_table(prediction: Prediction) -> Iterator[str]:
     """Members with their weights and times."""
     yield "<table><tr><th>member<th>weight<th>seconds"
-    for member in prediction.config.members:
+    for member in prediction.finished:
         seconds = prediction.members[member.name].seconds.sum()
-        yield f"<tr><td>{escape(member.name)}<td>{member.weight:g}<td>{seconds:.2f}"
+        share = prediction.weights.members.get(member.name, 0)
+        yield f"<tr><td>{escape(member.name)}<td>{share:g}<td>{seconds:.2f}"
     yield "</table>"
 
 
@@ -68,7 +63,8 @@ def article(prediction: Prediction, row: int) -> Iterator[str]:
     """One image and what was said of it."""
     image = prediction.album.good[row]
     image_id = escape(image.image_id)
-    yield f'<article><img alt="{image_id}" src="{thumbnail(image.path)}"><div><h2>{image_id}</h2>'
+    source = data_address(image.load())
+    yield f'<article><img alt="{image_id}" src="{source}"><div><h2>{image_id}</h2>'
     for name, result in prediction.members.items():
         if result.outputs.lines[row]:
             yield f"<h3>{escape(name)}</h3>"
@@ -82,14 +78,3 @@ def said(lines: tuple[Line, ...]) -> Iterator[str]:
     for line in lines[:LINES_SHOWN]:
         yield f"<li>{escape(line.text)} <small>{escape(line.kind)} {line.score:.2f}</small></li>"
     yield "</ul>"
-
-
-def thumbnail(path: Path) -> str:
-    """A small JPEG of an image, as a data address."""
-    from prompt_ensemble.images.decode import load_image
-
-    image = load_image(path)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

@@ -1,16 +1,18 @@
-"""What a run would take: every member looks at a few images, and is measured while it does."""
+"""What a run would take: every member is run over a few images and measured."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prompt_ensemble.core.embeddings import Encode
-from prompt_ensemble.images.survey import Album
+from prompt_ensemble.images.survey import Album, Sources
 from prompt_ensemble.run.deadline import now
-from prompt_ensemble.run.ensemble import Member
-from prompt_ensemble.run.member_run import MemberResult, MemberRun, Run, result_of
+from prompt_ensemble.run.ensemble import Ensemble
+from prompt_ensemble.run.member_run import MemberResult, MemberRun, Run
+from prompt_ensemble.run.members import Member
+from prompt_ensemble.run.pipeline import check_album
 
 BATCHES = 3
 """Batches of a probe; the first warms up and is not counted."""
@@ -31,34 +33,40 @@ class Expected:
         return self.load_seconds + self.seconds_per_image * images
 
 
-def plan(members: Sequence[Member], album: Album, run: Run, encode: Encode) -> list[Expected]:
-    """Measure every member on some of the album; ``run`` should have a store of its own."""
-    encode(["a picture"])  # so that loading the encoder is no member's time
-    size = max((member.config.batch_size for member in members), default=1) * BATCHES
-    some = replace(album, good=album.good[:size])
+def images_to_measure(members: Sequence[Member]) -> int:
+    """How many images every member is measured on, if there are as many."""
+    return BATCHES * max((member.config.batch_size for member in members), default=1)
+
+
+def plan(ensemble: Ensemble, images: Sources) -> list[Expected]:
+    """Measure every member of an ensemble on some images."""
+    album = ensemble.survey(images)
+    check_album(album, None)
+    ensemble.encode(["a picture"])  # so that loading the encoder is no member's time
     results: dict[str, MemberResult] = {}
     costs = []
-    for member in members:
-        expected, result = measure(member, some, run, encode, results)
-        results[member.name] = result
-        costs.append(expected)
+    with ensemble.run() as run:
+        for member in ensemble.members:
+            expected, result = _measure(member, album, run, ensemble.encode, results)
+            results[member.name] = result
+            costs.append(expected)
     return costs
 
 
-def measure(
+def _measure(
     member: Member, album: Album, run: Run, encode: Encode, results: dict[str, MemberResult]
 ) -> tuple[Expected, MemberResult]:
     """One member over the probe's images, on the watch."""
-    beside = {need: results[need] for need in member.predictor.needs()}
-    member_run = MemberRun(member, album, run, beside)
+    needed = {need: results[need] for need in member.predictor.needs()}
+    member_run = MemberRun(member, album, run, needed)
     watch = Watch()
-    member_run.fill(watch)
+    member_run.finish(watch)
     started = time.monotonic()
-    result = result_of(member_run, encode)
+    result = member_run.result(encode)
     embedding = (time.monotonic() - started) / max(len(album.good), 1)
     load = run.store.notes(member.name)["load_seconds"]
-    looking = watch.per_image(fallback=float(member_run.seconds().mean()))
-    return Expected(member.name, load, looking + embedding, result.peak_memory), result
+    model = watch.per_image(fallback=float(member_run.seconds().mean()))
+    return Expected(member.name, load, model + embedding, result.peak_memory), result
 
 
 class Watch:

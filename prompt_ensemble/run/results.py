@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from prompt_ensemble.core.certainty import said
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.submission import submission_ids, write_submission
 from prompt_ensemble.run.page import write_report
-
-if TYPE_CHECKING:
-    from prompt_ensemble.core.outputs import Outputs
-    from prompt_ensemble.run.pipeline import Prediction
+from prompt_ensemble.run.prediction import Prediction
 
 RECORDED_PACKAGES = (
     "prompt-ensemble",
@@ -35,8 +27,6 @@ RECORDED_PACKAGES = (
 CONFIDENCE_TABLE = "confidence.csv"
 TRAINED_ON_FOLDER = "trained_on"
 """Which prompts members were trained on, so that tuning and evaluating can tell a leak."""
-LINES_SHOWN = 5
-"""Phrases or captions of one member that stand in the table of an image."""
 
 
 def write_results(prediction: Prediction, out: Path, sample: Path | None = None) -> None:
@@ -54,37 +44,19 @@ def write_results(prediction: Prediction, out: Path, sample: Path | None = None)
 
 
 def write_table(prediction: Prediction, path: Path) -> None:
-    """One row an image: id, what each member said, seconds, and what was wrong if anything."""
-    speaking = [name for name, result in prediction.members.items() if any(result.outputs.lines)]
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["image_id", *speaking, "seconds", "problem"])
-    seconds = np.zeros(len(prediction.album.good))
-    for result in prediction.members.values():
-        seconds = seconds + result.seconds
-    for row, image in enumerate(prediction.album.good):
-        said = [words(prediction.members[name].outputs, row) for name in speaking]
-        table.writerow([image.image_id, *said, f"{seconds[row]:.4f}", ""])
-    for bad in prediction.album.bad:
-        table.writerow([bad.image_id, *[""] * len(speaking), "", bad.reason])
-    write_atomically(path, text.getvalue())
+    """One row an image: id, what each member says, seconds, and what is wrong if anything."""
+    table = prediction.to_frame().to_csv(index=False, float_format="%.4f", lineterminator="\r\n")
+    write_atomically(path, table)
 
 
 def write_confidence(prediction: Prediction, path: Path) -> None:
     """One row an image: how sure each speaking member is, which tuning may weigh it by."""
+    import pandas as pd
+
     outputs = {name: result.outputs for name, result in prediction.members.items()}
-    signals = said(outputs)
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["image_id", *signals])
-    for row, image in enumerate(prediction.album.good):
-        table.writerow([image.image_id, *(f"{values[row]:.6g}" for values in signals.values())])
-    write_atomically(path, text.getvalue())
-
-
-def words(outputs: Outputs, row: int) -> str:
-    """What a member said of one image, in one line."""
-    return "; ".join(f"{line.kind}: {line.text}" for line in outputs.lines[row][:LINES_SHOWN])
+    image_ids = [image.image_id for image in prediction.album.good]
+    table = pd.DataFrame({"image_id": image_ids, **said(outputs)})
+    write_atomically(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\r\n"))
 
 
 def run_record(prediction: Prediction) -> dict[str, object]:
@@ -99,14 +71,14 @@ def run_record(prediction: Prediction) -> dict[str, object]:
         "seconds": round(prediction.seconds, 3),
         "members": {
             member.name: {
-                "weight": member.weight,
-                "weight_from": config.weights_from or f"preset {config.name!r}",
+                "weight": prediction.weights.members.get(member.name, 0.0),
+                "weight_from": prediction.weights.source,
                 "seconds": round(float(prediction.members[member.name].seconds.sum()), 3),
                 "peak_memory_mb": prediction.members[member.name].peak_memory // 1_000_000,
                 "identity": prediction.members[member.name].identity,
                 "config": asdict(member),
             }
-            for member in config.members
+            for member in prediction.finished
         },
         "left_out": dict(prediction.skipped),
         "versions": installed_versions(RECORDED_PACKAGES),

@@ -12,8 +12,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from prompt_ensemble.core.errors import PromptEnsembleError
 from prompt_ensemble.core.files import write_atomically
@@ -38,10 +39,9 @@ class Shard:
 
 
 def cut_into_shards(
-    images: Sequence[SurveyedImage], identity: Mapping[str, object], batch_size: int
+    images: Sequence[SurveyedImage], identity: Mapping[str, object], size: int
 ) -> list[Shard]:
-    """Shards of whole batches, so that resuming never changes which images share a batch."""
-    size = shard_size(batch_size)
+    """Shards of ``size`` images, whole batches so that resuming leaves every batch as it was."""
     cuts = [tuple(images[start : start + size]) for start in range(0, len(images), size)]
     return [Shard(cut, shard_key(cut, identity)) for cut in cuts]
 
@@ -55,6 +55,53 @@ def shard_key(images: Sequence[SurveyedImage], identity: Mapping[str, object]) -
     """Digest of everything that determines a shard's content."""
     content = [FORMAT, identity, [[image.image_id, image.digest] for image in images]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class OutputStore(Protocol):
+    """Where finished shards are kept, and numbers about the making of them."""
+
+    def load(self, member: str, shard: Shard) -> Outputs | None:
+        """A shard's outputs; None if it has not been made."""
+
+    def save(self, member: str, shard: Shard, outputs: Outputs, seconds: float) -> None:
+        """Keep a finished shard, and how long it took."""
+
+    def note(self, member: str, **numbers: float) -> None:
+        """Keep numbers about a member's last run, such as the most bytes it held."""
+
+    def notes(self, member: str) -> dict[str, float]:
+        """What ``note`` kept; empty if nothing did."""
+
+    def seconds(self, member: str, shard: Shard) -> float:
+        """How long a shard took when it was made."""
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """A store that lasts as long as the run."""
+
+    shards: dict[tuple[str, str], tuple[Outputs, float]] = field(default_factory=dict)
+    numbers: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def load(self, member: str, shard: Shard) -> Outputs | None:
+        """A shard's outputs; None if it has not been made."""
+        return self.shards.get((member, shard.key), (None, 0.0))[0]
+
+    def save(self, member: str, shard: Shard, outputs: Outputs, seconds: float) -> None:
+        """Keep a finished shard, and how long it took."""
+        self.shards[member, shard.key] = (outputs, seconds)
+
+    def note(self, member: str, **numbers: float) -> None:
+        """Keep numbers about a member's last run."""
+        self.numbers.setdefault(member, {}).update(numbers)
+
+    def notes(self, member: str) -> dict[str, float]:
+        """What ``note`` kept; empty if nothing did."""
+        return dict(self.numbers.get(member, {}))
+
+    def seconds(self, member: str, shard: Shard) -> float:
+        """How long a shard took when it was made."""
+        return self.shards.get((member, shard.key), (None, 0.0))[1]
 
 
 @dataclass(frozen=True)

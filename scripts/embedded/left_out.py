@@ -15,6 +15,7 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.data.groups import connected_groups
 from prompt_ensemble.data.splits import leave_one_source_out
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.phrases.phrase_predictor import PhraseOptions, PhrasePredictor
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.weights import WeightRoots
@@ -67,9 +68,9 @@ def near_phrases(
 ) -> Embeddings:
     """The member ``phrases``, over these vectors."""
     member = PhrasePredictor("", options, roots)
-    seen = {options.vectors_from: Outputs.of_vectors(vectors.image_ids, vectors.vectors)}
-    opened = member.open(choose_placement("cpu"), seen)
-    return member.embed(opened.run((), vectors.image_ids), lambda texts: np.empty((0, 384)))
+    needed = {options.vectors_from: Outputs.of_vectors(vectors.image_ids, vectors.vectors)}
+    outputs = member.open(choose_placement("cpu")).run(Batch(vectors.image_ids, needed=needed))
+    return member.embed(outputs, lambda texts: np.empty((0, 384)))
 
 
 def write_left_out(members: Mapping[str, Embeddings], material: Material, out: Path) -> list[Path]:

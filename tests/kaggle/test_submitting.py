@@ -78,11 +78,11 @@ def test_a_killed_kernel_goes_on_from_its_mounted_output(machine, preset, tmp_pa
     shutil.rmtree(machine.working)
     look, seen = OpenedColour.run, []
 
-    def die_in_the_third_batch(self, views, image_ids):
-        seen.append(image_ids)
+    def die_in_the_third_batch(self, batch):
+        seen.append(batch.image_ids)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return look(self, views, image_ids)
+        return look(self, batch)
 
     monkeypatch.setattr(OpenedColour, "run", die_in_the_third_batch)
     with pytest.raises(KeyboardInterrupt):
@@ -91,7 +91,7 @@ def test_a_killed_kernel_goes_on_from_its_mounted_output(machine, preset, tmp_pa
     shutil.move(machine.working, machine.input / "notebooks/me/prompt-ensemble-submission")
     looked = []
     monkeypatch.setattr(
-        OpenedColour, "run", lambda s, v, ids: (looked.extend(ids), look(s, v, ids))[1]
+        OpenedColour, "run", lambda s, batch: (looked.extend(batch.image_ids), look(s, batch))[1]
     )
     assert submit(preset, "1h", machine).read_bytes() == undisturbed
     assert looked == [f"photo{number:02}" for number in range(8, 12)]

@@ -46,7 +46,7 @@ def opened(folder):
     kind = predictor_class("regressor")
     roots = WeightRoots((folder.parent, embedded_folder()))
     place = Placement(torch.device("cpu"), torch.float32)
-    return kind(str(folder), kind.Options(), roots).open(place, {})
+    return kind(str(folder), kind.Options(), roots).open(place)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def spoil(file):
 def test_a_captioner_with_a_number_that_is_none_is_refused(tmp_path, cpu, save):
     save(tmp_path / "captioner")
     spoil(tmp_path / "captioner" / "model.safetensors")
-    refused(lambda: predictor_of(tmp_path / "captioner").open(cpu, {}), "is damaged: .* holds nan")
+    refused(lambda: predictor_of(tmp_path / "captioner").open(cpu), "is damaged: .* holds nan")
 
 
 def test_an_encoder_with_a_number_that_is_none_is_refused(encoder):
@@ -117,7 +117,7 @@ def test_a_network_of_timm_that_lies_elsewhere_is_refused(tmp_path, cpu, name):
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["vision_cfg"]["timm_model_name"] = name
     (folder / "open_clip_config.json").write_text(json.dumps(config))
-    refused(lambda: predictor_of(folder).open(cpu, {}), "lies on a hub or in another folder")
+    refused(lambda: predictor_of(folder).open(cpu), "lies on a hub or in another folder")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_config_that_asks_for_what_no_network_has_is_one_line(tmp_path, cpu, p
     save_blip(folder)
     config = json.loads((folder / "config.json").read_text())
     change(folder / "config.json", **{part: config[part] | values})
-    refused(lambda: predictor_of(folder).open(cpu, {}), said)
+    refused(lambda: predictor_of(folder).open(cpu), said)
 
 
 def test_a_tower_larger_than_its_files_is_refused_before_it_takes_the_memory(regressor):
@@ -172,7 +172,7 @@ def test_a_tower_larger_than_its_files_is_refused_before_it_takes_the_memory(reg
 def test_an_adapter_is_refused(tmp_path, cpu):
     save_blip(tmp_path / "blip")
     change(tmp_path / "blip" / "adapter_config.json", base_model_name_or_path="/elsewhere")
-    refused(lambda: predictor_of(tmp_path / "blip").open(cpu, {}), "merge it into its model")
+    refused(lambda: predictor_of(tmp_path / "blip").open(cpu), "merge it into its model")
 
 
 def test_a_list_in_a_list_is_looked_through(tmp_path):

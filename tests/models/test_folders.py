@@ -60,7 +60,7 @@ def test_a_folder_that_asks_for_code_is_refused_and_its_code_never_runs(
     (folder / "evil.py").write_text(EVIL)
     change(folder / file, auto_map={"AutoTokenizer": ["evil.T", "evil.T"], "AutoModel": "evil.T"})
     with pytest.raises(BadWeights, match="must not run anything"):
-        predictor_of(folder).open(cpu, {})
+        predictor_of(folder).open(cpu)
     assert not (folder / "it-ran").exists()
 
 
@@ -96,7 +96,7 @@ def test_a_coca_that_names_pretrained_weights_fetches_none(tmp_path, cpu):
     }
     file.write_text(json.dumps(config))
     with pytest.raises(BadWeights) as caught:
-        predictor_of(folder).open(cpu, {})
+        predictor_of(folder).open(cpu)
     assert "\n" not in str(caught.value)
     assert "network" not in str(caught.value)
 
@@ -118,7 +118,7 @@ def test_an_impossible_recipe_for_pictures_is_one_line(tmp_path, cpu, kind, reci
     SAVERS[kind](folder)
     change(folder / "preprocessor_config.json", **(recipe | {"do_center_crop": False}))
     with pytest.raises(PromptEnsembleError) as caught:
-        predictor_of(folder).open(cpu, {})
+        predictor_of(folder).open(cpu)
     assert "preprocessor_config.json" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -129,7 +129,7 @@ def test_a_config_of_the_wrong_shape_is_one_line(tmp_path, cpu, kind):
     SAVERS[kind](folder)
     change(folder / "config.json", vision_config="x")
     with pytest.raises(BadWeights) as caught:
-        predictor_of(folder).open(cpu, {})
+        predictor_of(folder).open(cpu)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
 

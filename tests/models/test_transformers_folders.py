@@ -61,7 +61,7 @@ DAMAGES = {
 def test_a_damaged_folder_is_one_clear_error(git_folder, make, cpu, damage, message):
     damage(git_folder)
     with pytest.raises(PromptEnsembleError, match=message) as raised:
-        make("git", git_folder).open(cpu, {})
+        make("git", git_folder).open(cpu)
     assert "\n" not in str(raised.value)
 
 
@@ -132,7 +132,7 @@ def test_weights_that_want_to_run_code_are_refused(git_folder, make, cpu):
     (git_folder / "model.safetensors").unlink()
     torch.save({"output.weight": Exploding()}, git_folder / "pytorch_model.bin")
     with pytest.raises(BadWeights):
-        make("git", git_folder).open(cpu, {})
+        make("git", git_folder).open(cpu)
 
 
 class Exploding:

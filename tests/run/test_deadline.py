@@ -11,9 +11,10 @@ from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.submission import check_submission
 from prompt_ensemble.run import store
+from prompt_ensemble.run.blend_weights import BlendWeights
 from prompt_ensemble.run.config import MemberConfig, RunConfig
-from prompt_ensemble.run.deadline import Deadline, WhenHopeless, parse_duration, without
-from prompt_ensemble.run.pipeline import predict
+from prompt_ensemble.run.deadline import Deadline, WhenHopeless, parse_duration
+from prompt_ensemble.run.ensemble import predict
 from prompt_ensemble.run.results import write_results
 
 pytestmark = pytest.mark.usefixtures("colour", "small_shards")
@@ -153,7 +154,8 @@ def test_a_deadline_needs_a_prior(photos, tmp_path, clock):
 
 def test_weights_keep_their_proportions():
     config = RunConfig("t", (member("a", 1.0, 0), member("b", 2.0, 0), member("c", 1.0, 0)))
-    assert without(config, ["a", "b"]).blend_weights == pytest.approx({"a": 4 / 3, "b": 8 / 3})
+    left = BlendWeights.of(config).of_finished(["a", "b"], ["a", "b", "c"])
+    assert left.members == pytest.approx({"a": 4 / 3, "b": 8 / 3})
 
 
 def asked(stop: WhenHopeless, clock: Clock, done: int, left: int, seconds: float) -> bool:

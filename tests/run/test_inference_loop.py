@@ -61,30 +61,30 @@ def test_an_image_that_vanishes_while_running_is_named(photos):
 
 def test_gradients_are_off(photos):
     class Watching(OpenedColour):
-        def run(self, views, image_ids):
+        def run(self, batch):
             assert torch.is_inference_mode_enabled()
-            return super().run(views, image_ids)
+            return super().run(batch)
 
     assert len(look(Watching(ColourOptions()), find_images([photos]))) == 12
 
 
 def test_a_member_that_needs_no_pictures_gets_none(photos):
     class Blind(OpenedColour):
-        sees_images = False
+        reads_pixels = False
 
-        def run(self, views, image_ids):
-            assert views == ()
-            return super().run((torch.zeros(len(image_ids), 3, 4, 4),), image_ids)
+        def run(self, batch):
+            assert batch.views == ()
+            return super().run(replace(batch, views=(torch.zeros(1, 3, 4, 4),)))
 
     assert len(look(Blind(ColourOptions()), [ImageFile("a", photos / "nowhere.png")])) == 1
 
 
 def test_autocast_reaches_the_model(photos):
     class Casting(OpenedColour):
-        def run(self, views, image_ids):
+        def run(self, batch):
             product = torch.ones(2, 2) @ torch.ones(2, 2)
             assert product.dtype == torch.bfloat16
-            return super().run(views, image_ids)
+            return super().run(batch)
 
     half = Placement(torch.device("cpu"), torch.bfloat16)
     opened = Casting(ColourOptions())

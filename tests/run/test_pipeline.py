@@ -15,7 +15,7 @@ from prompt_ensemble.core.errors import BadConfig, UnreadableImage
 from prompt_ensemble.core.seen_prompts import SeenPrompts
 from prompt_ensemble.core.submission import check_submission
 from prompt_ensemble.run.config import MemberConfig, RunConfig
-from prompt_ensemble.run.pipeline import predict
+from prompt_ensemble.run.ensemble import predict
 
 pytestmark = pytest.mark.usefixtures("colour")
 

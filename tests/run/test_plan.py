@@ -8,15 +8,9 @@ from colour_member import ColourPredictor, colour_ensemble
 
 from prompt_ensemble.cli.main import main
 from prompt_ensemble.cli.plan import spoken
-from prompt_ensemble.images.find import find_images
-from prompt_ensemble.images.survey import survey
-from prompt_ensemble.models.device import choose_placement
-from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig, RunConfig
-from prompt_ensemble.run.ensemble import open_members
-from prompt_ensemble.run.member_run import Run
+from prompt_ensemble.run.ensemble import load_ensemble
 from prompt_ensemble.run.plan import Expected, plan
-from prompt_ensemble.run.store import Store
 
 pytestmark = pytest.mark.usefixtures("colour")
 
@@ -35,27 +29,25 @@ def clock(monkeypatch):
     return state
 
 
-def planned(photos, tmp_path, config: RunConfig) -> list[Expected]:
-    roots = WeightRoots(())
-    run = Run(choose_placement("cpu"), Store(tmp_path / "store"), roots)
-    album = survey(find_images([photos]))
-    return plan(open_members(config, roots), album, run, lambda texts: None)
+def planned(photos, config: RunConfig) -> list[Expected]:
+    with load_ensemble(config, device="cpu", memory_budget=0) as ensemble:
+        return plan(ensemble, [photos])
 
 
 def test_the_first_batch_is_not_counted(photos, tmp_path, clock):
-    (cost,) = planned(photos, tmp_path, one_member(seconds_per_batch=2.0))
+    (cost,) = planned(photos, one_member(seconds_per_batch=2.0))
     assert cost.seconds_per_image == pytest.approx(2.0 / 4)
 
 
 def test_loading_is_apart_from_looking(photos, tmp_path, clock, monkeypatch):
     opened = ColourPredictor.open
 
-    def slowly(self, placement, beside):
+    def slowly(self, placement):
         clock["time"] += 30.0
-        return opened(self, placement, beside)
+        return opened(self, placement)
 
     monkeypatch.setattr(ColourPredictor, "open", slowly)
-    (cost,) = planned(photos, tmp_path, one_member(seconds_per_batch=2.0))
+    (cost,) = planned(photos, one_member(seconds_per_batch=2.0))
     assert cost.load_seconds == 30.0
     assert cost.seconds(1000) == pytest.approx(30 + 500)
 
@@ -65,7 +57,7 @@ def one_member(**options) -> RunConfig:
 
 
 def test_every_member_is_measured(photos, tmp_path):
-    costs = planned(photos, tmp_path, colour_ensemble())
+    costs = planned(photos, colour_ensemble())
     assert [cost.member for cost in costs] == ["one", "two"]
     assert all(cost.peak_memory > 10_000_000 for cost in costs)
 

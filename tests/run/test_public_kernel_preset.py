@@ -23,7 +23,7 @@ from prompt_ensemble.models.sentence_encoder import DEFAULT_ENCODER
 from prompt_ensemble.models.transformers_folders import load_tokenizer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import load_preset
-from prompt_ensemble.run.pipeline import predict
+from prompt_ensemble.run.ensemble import predict
 
 BASELINE = Path(__file__).parents[2] / "benchmarks" / "public_kernel"
 

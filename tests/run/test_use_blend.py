@@ -15,8 +15,8 @@ from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.gate import gate_weights
 from prompt_ensemble.core.seen_prompts import SeenPrompts
 from prompt_ensemble.run.config import MemberConfig, RunConfig, load_config
+from prompt_ensemble.run.ensemble import predict
 from prompt_ensemble.run.leakage import told_by_filters
-from prompt_ensemble.run.pipeline import predict
 from prompt_ensemble.run.preset_files import write_preset
 from prompt_ensemble.run.results import write_results
 from prompt_ensemble.run.saved_predictions import load_parts

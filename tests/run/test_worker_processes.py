@@ -9,7 +9,7 @@ from prompt_ensemble.core.errors import BadConfig, WorkerFailed
 from prompt_ensemble.models.device import choose_placements
 from prompt_ensemble.run import store
 from prompt_ensemble.run.config import MemberConfig, RunConfig
-from prompt_ensemble.run.pipeline import predict
+from prompt_ensemble.run.ensemble import predict
 
 pytestmark = pytest.mark.usefixtures("colour")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import accumulate
@@ -15,7 +15,7 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.members.captioners.wording import Wording, word
-from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.checkpoints import read_json
 from prompt_ensemble.models.folders import check_configs, opening
 from prompt_ensemble.models.text_generation.generation import Generation, GenerationOptions
@@ -139,10 +139,10 @@ class CaptionPredictor(Predictor):
     def load(self, placement: Placement) -> Captioner:
         """The captioner, on its device."""
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         """The loaded captioner as the inference loop wants it."""
         with opening(self.path):
-            return OpenedCaption(self.load(placement))
+            return OpenedCaptioner(self.load(placement))
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """Captions, worded, as one vector per image."""
@@ -165,6 +165,12 @@ class CaptionPredictor(Predictor):
             for rank in range(ranks)
         )
 
+    def captions(self, outputs: Outputs) -> Iterator[tuple[str, str]]:
+        """Image id and caption, worded and in one line, for each caption of each image."""
+        for image_id, lines in zip(outputs.image_ids, outputs.lines, strict=True):
+            for text in self.worded(lines):
+                yield image_id, " ".join(text.split())
+
     def worded(self, lines: Sequence[Line]) -> list[str]:
         """The texts that stand for one image."""
         if self.options.embedded == "joined":
@@ -174,7 +180,7 @@ class CaptionPredictor(Predictor):
         return said[:1] if self.options.embedded == "best" else said
 
 
-class OpenedCaption:
+class OpenedCaptioner(OpenedModel):
     """A captioner whose captions are kept as outputs."""
 
     def __init__(self, captioner: Captioner) -> None:
@@ -184,9 +190,9 @@ class OpenedCaption:
         """The one view a captioner has of a picture."""
         return (self.captioner.prepare(image),)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+    def run(self, batch: Batch) -> Outputs:
         """Captions of a batch, before any wording."""
-        (pixels,) = views
+        (pixels,) = batch.views
         captions = self.captioner.caption(pixels)
         lines = [[Line("caption", said.text, said.score) for said in row] for row in captions]
-        return Outputs.of_lines(image_ids, lines)
+        return Outputs.of_lines(batch.image_ids, lines)

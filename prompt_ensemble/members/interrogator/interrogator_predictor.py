@@ -14,7 +14,7 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig, nearest_name
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.members.interrogator.vocabulary import LISTS, MERGED, load_vocabulary
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower
 
@@ -97,7 +97,7 @@ class InterrogatorPredictor(Predictor):
         """The member whose captions begin the prompts."""
         return (self.options.captions_from,) if self.options.captions_from else ()
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         """Tower and banks on the device; banks not in the cache are embedded now."""
         from prompt_ensemble.members.interrogator.interrogator import Interrogator
         from prompt_ensemble.members.interrogator.phrase_tables import stand
@@ -118,8 +118,7 @@ class InterrogatorPredictor(Predictor):
             if bank.name not in MERGED
         }
         whole = Interrogator(tower, merged, {**tables, **extra}, settings(self.options))
-        captions = beside.get(self.options.captions_from)
-        return OpenedInterrogator(whole, captions, self.options.mode)
+        return OpenedInterrogator(whole, self.options.captions_from, self.options.mode)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The assembled prompts' embeddings, or means of their parts'."""
@@ -139,30 +138,30 @@ class InterrogatorPredictor(Predictor):
         return self.options.weights.get(name, 1.0)
 
 
-class OpenedInterrogator:
-    """An interrogator on its device, and the captions to begin with."""
+class OpenedInterrogator(OpenedModel):
+    """An interrogator on its device."""
 
-    def __init__(self, whole: Interrogator, captions: Outputs | None, mode: str) -> None:
+    def __init__(self, whole: Interrogator, captions_from: str, mode: str) -> None:
         self.whole = whole
-        self.captions = captions
+        self.captions_from = captions_from
         self.mode = mode
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
         """The one view, as the tower wants it."""
         return (self.whole.tower.recipe.prepare(image),)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+    def run(self, batch: Batch) -> Outputs:
         """Prompts of a batch, and what they are made of."""
         import torch
 
-        images = self.whole.tower.see(views[0])
-        captions = self.captions_of(image_ids)
+        images = self.whole.tower.see(batch.views[0])
+        captions = self.captions_of(batch)
         texts = [caption.text if caption else "" for caption in captions]
         # The towers choose their precision themselves, and so does the ranking.
         with torch.autocast(images.device.type, enabled=False):
             made = self.interrogate(images, texts)
         rows = zip(made, captions, strict=True)
-        return Outputs.of_lines(image_ids, [lines_of(one, caption) for one, caption in rows])
+        return Outputs.of_lines(batch.image_ids, [lines_of(one, caption) for one, caption in rows])
 
     def interrogate(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """In the mode that was asked for."""
@@ -175,11 +174,11 @@ class OpenedInterrogator:
         }
         return modes[self.mode](images, captions)
 
-    def captions_of(self, image_ids: Sequence[str]) -> list[Line | None]:
+    def captions_of(self, batch: Batch) -> list[Line | None]:
         """The best caption of each image; None where nobody captions."""
-        if self.captions is None:
-            return [None] * len(image_ids)
-        rows = self.captions.take(image_ids).lines
+        if not self.captions_from:
+            return [None] * len(batch.image_ids)
+        rows = batch.needed[self.captions_from].lines
         return [next((line for line in row if line.kind == "caption"), None) for row in rows]
 
 

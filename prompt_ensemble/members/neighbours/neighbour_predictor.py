@@ -18,7 +18,7 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.outputs import Line, Outputs
-from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import (
     TowerSource,
     find_tower,
@@ -101,7 +101,7 @@ class NeighbourPredictor(Predictor):
         """The member whose vectors are looked up."""
         return (self.options.vectors_from,) if self.options.vectors_from else ()
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         """The bank, mapped, and its index if one is wanted."""
         from prompt_ensemble.members.neighbours.neighbour_bank import open_neighbours
 
@@ -109,8 +109,8 @@ class NeighbourPredictor(Predictor):
         search = searcher(bank, self.options, placement.device)
         if self.source:
             tower = load_tower(self.source, placement, self.roots)
-            return OpenedTowerNeighbour(bank, search, tower, self.options)
-        return OpenedNeighbour(bank, search, beside[self.options.vectors_from], self.options)
+            return OpenedTowerNeighbours(bank, search, tower, self.options)
+        return OpenedNeighbours(bank, search, self.options)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The weighted means of the neighbours."""
@@ -131,30 +131,23 @@ def searcher(
     return partial(index.search, count=options.nearest)
 
 
-class OpenedNeighbour:
-    """A bank to look through, and the vectors to look up."""
+class OpenedNeighbours(OpenedModel):
+    """A bank in which the vectors of another member are looked up."""
 
-    sees_images = False
+    reads_pixels = False
 
-    def __init__(
-        self, bank: NeighbourBank, search: Search, seen: Outputs, options: NeighbourOptions
-    ) -> None:
+    def __init__(self, bank: NeighbourBank, search: Search, options: NeighbourOptions) -> None:
         self.bank = bank
         self.search = search
-        self.seen = seen
         self.options = options
 
-    def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
-        """No view of the picture is needed."""
-        return ()
-
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+    def run(self, batch: Batch) -> Outputs:
         """Prompts near to each image, and their weighted mean."""
-        vectors = self.seen.take(image_ids).vectors
-        return near(self.bank, self.search, vectors, image_ids, self.options)
+        vectors = batch.needed[self.options.vectors_from].vectors
+        return near(self.bank, self.search, vectors, batch.image_ids, self.options)
 
 
-class OpenedTowerNeighbour:
+class OpenedTowerNeighbours(OpenedModel):
     """A bank whose keys are a tower's rows, and the tower."""
 
     def __init__(
@@ -169,10 +162,10 @@ class OpenedTowerNeighbour:
         """The tower's view."""
         return (self.tower.recipe.prepare(image),)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+    def run(self, batch: Batch) -> Outputs:
         """Prompts near to each image, and the weighted mean of their embeddings."""
-        vectors = self.tower.see(views[0]).float().cpu().numpy()
-        return near(self.bank, self.search, vectors, image_ids, self.options)
+        vectors = self.tower.see(batch.views[0]).float().cpu().numpy()
+        return near(self.bank, self.search, vectors, batch.image_ids, self.options)
 
 
 def near(

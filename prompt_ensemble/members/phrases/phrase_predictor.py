@@ -18,12 +18,11 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode, unit_rows
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.data.phrase_lists import load_phrases
-from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
     from prompt_ensemble.data.phrase_bank import PhraseBank
     from prompt_ensemble.models.device import Placement
@@ -75,35 +74,33 @@ class PhrasePredictor(Predictor):
         """The member whose vectors are looked up."""
         return (self.options.vectors_from,)
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         """Banks on the device; those not in the cache are embedded now."""
         from prompt_ensemble.data.phrase_bank import open_bank
 
         encoder = SentenceEncoder(placement=placement)
         banks = [open_bank(one, self.encoder_digest, encoder.encode) for one in self.lists]
-        return OpenedPhrase(banks, beside[self.options.vectors_from], self.options, placement)
+        return OpenedPhrases(banks, self.options, placement)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The weighted means of the nearest phrases."""
         return Embeddings.of(outputs.image_ids, outputs.vectors)
 
 
-class OpenedPhrase:
-    """Banks on the device, and the vectors to look up."""
+class OpenedPhrases(OpenedModel):
+    """Banks on the device."""
 
-    sees_images = False
+    reads_pixels = False
 
     def __init__(
         self,
         banks: Sequence[PhraseBank],
-        seen: Outputs,
         options: PhraseOptions,
         placement: Placement,
     ) -> None:
         import torch
 
         self.banks = banks
-        self.seen = seen
         self.options = options
         self.vectors = [
             torch.from_numpy(np.array(bank.vectors)).to(placement.device, torch.float32)
@@ -112,15 +109,11 @@ class OpenedPhrase:
         self.everything = torch.cat(self.vectors)
         self.device = placement.device
 
-    def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
-        """No view of the picture is needed."""
-        return ()
-
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+    def run(self, batch: Batch) -> Outputs:
         """Nearest phrases of each bank, and the mean of the nearest of all banks."""
         import torch
 
-        where = unit_rows(self.seen.take(image_ids).vectors)
+        where = unit_rows(batch.needed[self.options.vectors_from].vectors)
         # Full precision even under autocast: the products are small, the cosines are shown.
         with torch.autocast(self.device.type, enabled=False):
             images = torch.from_numpy(where).to(self.device)
@@ -128,7 +121,7 @@ class OpenedPhrase:
             lines = zip(*named, strict=True)
             vectors = self.mean_of_nearest(images)
         said = tuple(tuple(line for bank in row for line in bank) for row in lines)
-        return Outputs(tuple(image_ids), said, vectors)
+        return Outputs(batch.image_ids, said, vectors)
 
     def name(self, images: torch.Tensor, number: int) -> list[list[Line]]:
         """For each image the nearest phrases of one bank."""

@@ -99,11 +99,12 @@ class RegressionPredictor(Predictor):
         path = self.path / TRAINED_ON
         return path if self.card and path.is_file() else None
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         """The network, on the device."""
+        from prompt_ensemble.members.regressors.opened_regressor import OpenedRegressor
         from prompt_ensemble.members.regressors.timm_checkpoint import bare_recipe, load_bare
         from prompt_ensemble.models.image_towers.image_tower import frozen
-        from prompt_ensemble.models.regressor.network import OpenedRegressor, Regressor
+        from prompt_ensemble.models.regressor.network import Regressor
         from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 
         with opening(self.path):

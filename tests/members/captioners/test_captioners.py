@@ -8,6 +8,7 @@ from tiny_captioners import SAVE
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.members.captioners.layouts import captioner_kind
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.models.device import Placement
 
 KINDS = list(SAVE)
@@ -30,12 +31,12 @@ def test_images_are_captioned_and_captions_differ(captioners, caption, pixels, k
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_image_says_the_same_alone_and_in_any_batch(captioners, make, cpu, pixels, kind, search):
-    opened = make(kind, captioners / kind, **search).open(cpu, {})
+    opened = make(kind, captioners / kind, **search).open(cpu)
     ids = ["a", "b", "c", "d"]
     with torch.inference_mode():
-        together = opened.run((pixels,), ids).lines
-        backwards = opened.run((pixels.flip(0),), ids).lines
-        alone = [opened.run((pixels[i : i + 1],), ids[:1]).lines[0] for i in range(4)]
+        together = opened.run(Batch(ids, (pixels,))).lines
+        backwards = opened.run(Batch(ids, (pixels.flip(0),))).lines
+        alone = [opened.run(Batch(ids[:1], (pixels[i : i + 1],))).lines[0] for i in range(4)]
     texts = [[line.text for line in row] for row in together]
     assert [[line.text for line in row] for row in alone] == texts
     assert [[line.text for line in row] for row in backwards] == texts[::-1]
@@ -61,7 +62,7 @@ def test_the_seed_decides_what_is_sampled(captioners, caption, pixels, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_are_prepared_by_the_recipe_in_the_folder(captioners, make, cpu, kind):
-    opened = make(kind, captioners / kind).open(cpu, {})
+    opened = make(kind, captioners / kind).open(cpu)
     side = 480 if kind == "ofa" else 32
     (view,) = opened.prepare(Image.new("RGB", (50, 40), (10, 20, 30)))
     assert view.dtype == torch.uint8
@@ -77,7 +78,7 @@ def test_a_folder_tells_its_kind(captioners, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_tokens_than_the_model_has_positions_for_are_refused(captioners, make, cpu, kind):
     with pytest.raises(BadConfig, match="max_length=1000 does not fit"):
-        make(kind, captioners / kind, max_length=1000).open(cpu, {})
+        make(kind, captioners / kind, max_length=1000).open(cpu)
 
 
 def test_ofa_captions_as_the_authors_evaluated_it_too(captioners, caption, pixels):
@@ -97,7 +98,7 @@ def test_ofa_from_an_image_file_to_its_caption(captioners, make, cpu, photos):
     from prompt_ensemble.images.find import find_images
     from prompt_ensemble.run.inference_loop import run_batches
 
-    opened = make("ofa", captioners / "ofa", num_beams=2, max_length=6).open(cpu, {})
+    opened = make("ofa", captioners / "ofa", num_beams=2, max_length=6).open(cpu)
     images = find_images([photos])[:3]
     (outputs,) = run_batches(opened, images, cpu, batch_size=3)
     assert outputs.image_ids == ("photo00", "photo01", "photo02")
@@ -108,7 +109,7 @@ def test_ofa_from_an_image_file_to_its_caption(captioners, make, cpu, photos):
 def test_mixed_precision_captions_too(captioners, make, pixels, kind):
     """As on a GPU: the loop's autocast is on, and every kind of matrix work meets it."""
     placement = Placement(torch.device("cpu"), torch.bfloat16)
-    opened = make(kind, captioners / kind, max_length=6).open(placement, {})
+    opened = make(kind, captioners / kind, max_length=6).open(placement)
     with torch.inference_mode(), placement.autocast():
-        outputs = opened.run((pixels,), ["a", "b", "c", "d"])
+        outputs = opened.run(Batch(("a", "b", "c", "d"), (pixels,)))
     assert all(np.isfinite(row[0].score) for row in outputs.lines)

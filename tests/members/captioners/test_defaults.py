@@ -9,7 +9,7 @@ from prompt_ensemble.cli.main import main
 from prompt_ensemble.members.captioners.layouts import KINDS
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
-from prompt_ensemble.run.ensemble import make_predictor
+from prompt_ensemble.run.members import make_predictor
 
 SAVED = {"num_beams": 7, "max_new_tokens": 9, "length_penalty": 0.25}
 

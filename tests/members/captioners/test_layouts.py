@@ -87,15 +87,15 @@ def test_a_coca_is_recognised_by_its_tensors(name, tmp_path):
 def test_a_coca_of_unknown_size_asks_for_its_config(tmp_path, make, cpu):
     torch.save({"state_dict": coca_model().state_dict()}, tmp_path / "coca.pt")
     with pytest.raises(BadWeights, match="open_clip_config"):
-        make("coca", tmp_path / "coca.pt").open(cpu, {})
+        make("coca", tmp_path / "coca.pt").open(cpu)
 
 
 def test_a_coca_of_the_wrong_architecture_is_refused(tmp_path, make, cpu):
     torch.save({"visual.conv1.weight": torch.zeros(2, 3, 4, 4)}, tmp_path / "coca.pt")
     with pytest.raises(BadWeights, match="does not fit CoCa"):
-        make("coca", tmp_path / "coca.pt", architecture="coca_ViT-B-32").open(cpu, {})
+        make("coca", tmp_path / "coca.pt", architecture="coca_ViT-B-32").open(cpu)
     with pytest.raises(BadConfig, match="did you mean 'coca_ViT-B-32'"):
-        make("coca", tmp_path / "coca.pt", architecture="coca_ViT-B32").open(cpu, {})
+        make("coca", tmp_path / "coca.pt", architecture="coca_ViT-B32").open(cpu)
 
 
 def test_knowing_the_captioners_needs_no_torch():

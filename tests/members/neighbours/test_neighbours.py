@@ -12,6 +12,7 @@ from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.core.errors import BadConfig, BadWeights, MismatchedIds
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.data.prompt_sources import stream_prompts
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.neighbours import faiss_search
 from prompt_ensemble.members.neighbours.exact_search import search_exactly
 from prompt_ensemble.members.neighbours.neighbour_bank import build_bank, describe, open_neighbours
@@ -176,7 +177,8 @@ def test_the_member_names_the_nearest_and_embeds_their_mean(bank):
     seen = Outputs.of_vectors(("a", "b"), seeded([PROMPTS[3], PROMPTS[700]]))
     placement = choose_placement("cpu")
     with torch.inference_mode(), placement.autocast():
-        found = member.open(placement, {"other": seen}).run((), ["b", "a"])
+        batch = Batch(("b", "a"), needed={"other": seen.take(["b", "a"])})
+        found = member.open(placement).run(batch)
     assert [row[0].text for row in found.lines] == [PROMPTS[700], PROMPTS[3]]
     assert all(len(row) == 2 for row in found.lines)
     near = (found.vectors * seen.vectors[::-1]).sum(axis=1)
@@ -217,7 +219,7 @@ def test_a_tower_looks_its_images_up_among_its_own_keys(tmp_path, source):
     bank = build_bank(tmp_path / "towers", [source], card, seeded, keys)
     member = NeighbourPredictor(str(bank.folder), options, WeightRoots(()))
     images = pictures(3)
-    found = look(member.open(CPU, {}), images)
+    found = look(member.open(CPU), images)
     pixels = torch.stack([loaded.recipe.prepare(image) for image in images.values()])
     with torch.inference_mode():
         cosines = loaded.see(pixels).numpy() @ bank.keys(np.arange(len(bank))).T

@@ -6,6 +6,7 @@ import torch
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.phrases.phrase_predictor import PhraseOptions, PhrasePredictor
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
@@ -23,8 +24,7 @@ def seen():
 def find(seen, **options):
     chosen = PhraseOptions(vectors_from="tower", banks=("mediums", "movements"), **options)
     predictor = PhrasePredictor("", chosen, WeightRoots(()))
-    opened = predictor.open(CPU, {"tower": seen})
-    return opened.run((), ("b", "a"))
+    return predictor.open(CPU).run(Batch(("b", "a"), needed={"tower": seen.take(["b", "a"])}))
 
 
 def test_a_phrase_is_nearest_to_itself(seen):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.regressors.regression_predictor import (
     RegressionOptions,
     RegressionPredictor,
@@ -29,11 +30,11 @@ def member(folder, **options) -> RegressionPredictor:
 
 
 def rows(predictor, pictures) -> np.ndarray:
-    opened = predictor.open(choose_placement("cpu"), {})
+    opened = predictor.open(choose_placement("cpu"))
     prepared = [opened.prepare(picture) for picture in pictures]
     views = tuple(torch.stack(view) for view in zip(*prepared, strict=True))
     with torch.inference_mode():
-        return opened.run(views, [str(n) for n in range(len(pictures))]).vectors
+        return opened.run(Batch(tuple(map(str, range(len(pictures)))), views)).vectors
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_the_architecture_can_be_named(tmp_path, pictures):
 def test_a_network_timm_does_not_know_is_one_clear_error(tmp_path):
     torch.save(network().state_dict(), tmp_path / "test_vit.pth")
     with pytest.raises(BadWeights, match="timm has no model 'test_vti'; near ones: test_vit"):
-        member(tmp_path, architecture="test_vti").open(choose_placement("cpu"), {})
+        member(tmp_path, architecture="test_vti").open(choose_placement("cpu"))
 
 
 def test_tensors_that_do_not_fit_are_named_in_one_line(tmp_path):
@@ -93,7 +94,7 @@ def test_tensors_that_do_not_fit_are_named_in_one_line(tmp_path):
     state["head.extra"] = state.pop("head.bias")
     torch.save(state, tmp_path / "test_vit.pth")
     with pytest.raises(BadWeights) as caught:
-        member(tmp_path).open(choose_placement("cpu"), {})
+        member(tmp_path).open(choose_placement("cpu"))
     assert "1 missing (head.bias); 1 unexpected (head.extra)" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tiny_captioners import save_blip2
 
 from prompt_ensemble.core.errors import BadWeights
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.registry import predictor_class
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.image_towers.image_tower import (
@@ -129,9 +130,9 @@ def test_a_saved_regressor_predicts_through_the_registry(family, learnt, tmp_pat
     save_regressor(model, RegressorCard(own, head, recipe), tmp_path / "mine")
     kind = predictor_class("regressor")
     member = kind("mine", kind.Options(), roots)
-    opened = member.open(choose_placement("cpu"), {})
+    opened = member.open(choose_placement("cpu"))
     with torch.inference_mode():
-        found = opened.run((torch.stack([opened.prepare(picture())[0]]),), ["a"]).vectors
+        found = opened.run(Batch(("a",), (torch.stack([opened.prepare(picture())[0]]),))).vectors
         expected = model(recipe.normalise(recipe.prepare(picture()))[None]).numpy()
     assert np.allclose(found, expected, atol=2e-2)
 

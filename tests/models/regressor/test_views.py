@@ -7,8 +7,10 @@ from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.images.preprocessing import HALF, IMAGENET_MEAN, Preprocessing
+from prompt_ensemble.members.contract import Batch
+from prompt_ensemble.members.regressors.opened_regressor import OpenedRegressor
 from prompt_ensemble.models.device import choose_placement
-from prompt_ensemble.models.regressor.network import OpenedRegressor, Regressor
+from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.views import View, averaged, parse_views
 
 OWN = Preprocessing(32, 32, HALF, HALF)
@@ -31,7 +33,7 @@ def rows(views, average="unit") -> np.ndarray:
     prepared = [one.prepare(picture) for picture in PICTURES]
     batch = tuple(torch.stack(view) for view in zip(*prepared, strict=True))
     with torch.inference_mode():
-        return one.run(batch, ["a", "b", "c"]).vectors
+        return one.run(Batch(("a", "b", "c"), batch)).vectors
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -43,7 +45,7 @@ def test_a_flip_is_the_mirrored_picture():
     one = opened(["plain"])
     batch = torch.stack([one.prepare(picture)[0] for picture in mirrored])
     with torch.inference_mode():
-        expected = one.run((batch,), ["a", "b", "c"]).vectors
+        expected = one.run(Batch(("a", "b", "c"), (batch,))).vectors
     assert np.allclose(rows(["flip"]), expected, atol=2e-2)
     assert not np.allclose(rows(["plain"]), expected, atol=2e-2)
 

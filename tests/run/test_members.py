@@ -10,7 +10,7 @@ import pytest
 from prompt_ensemble.core.errors import MissingWeights
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig, RunConfig, load_preset, preset_names
-from prompt_ensemble.run.ensemble import open_ensemble
+from prompt_ensemble.run.members import open_ensemble
 
 ROOTS = WeightRoots.usual()
 ABSENT = RunConfig("mine", (MemberConfig("far", "regressor", "nobody-has-this"),))

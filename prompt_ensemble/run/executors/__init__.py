@@ -1,0 +1,1 @@
+"""Who makes the shards of a member: this process, or one worker process a device."""
