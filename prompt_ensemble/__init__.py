@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from prompt_ensemble.core.submission import check_submission, write_submission
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.run.config import load_preset
-    from prompt_ensemble.run.ensemble import predict
+    from prompt_ensemble.run.ensemble import Ensemble, load_ensemble, predict
 
 __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
     "Embeddings": "core.embeddings",
+    "Ensemble": "run.ensemble",
     "SentenceEncoder": "models.sentence_encoder",
     "blend": "core.blend",
     "check_submission": "core.submission",
+    "load_ensemble": "run.ensemble",
     "load_preset": "run.config",
     "mean_cosine": "core.score",
     "predict": "run.ensemble",
@@ -30,10 +32,12 @@ PUBLIC_NAMES = {
 }
 __all__ = [
     "Embeddings",
+    "Ensemble",
     "SentenceEncoder",
     "__version__",
     "blend",
     "check_submission",
+    "load_ensemble",
     "load_preset",
     "mean_cosine",
     "predict",

@@ -71,7 +71,7 @@ def command(
         album = ensemble.survey(list(images))
         store = Path(f"{out}.store") if out else None
         # A batch at a time: captions are slow, and nobody wants to wait for a hundred.
-        outputs = ensemble.outputs(member, album, store=store, shard_images=batch_size)
+        outputs = ensemble.outputs(member, album, store=store, batches_per_shard=1)
         rows = (row for batch in outputs for row in speaking.captions(batch))
         write(rows, out) if out else show(rows)
     complain(album)

@@ -75,7 +75,7 @@ def command(
             needed[CAPTIONS] = read_captions(captions)
         elif speaker:
             needed[CAPTIONS] = ensemble.member_outputs(speaker, album)
-        for outputs in ensemble.outputs(member, album, needed, shard_images=batch_size):
+        for outputs in ensemble.outputs(member, album, needed, batches_per_shard=1):
             show(outputs, as_json)
     complain(album)
 

@@ -267,12 +267,12 @@ class Ensemble:
         album: Album,
         needed: Mapping[str, MemberOutputs] | None = None,
         store: Path | None = None,
-        shard_images: int | None = None,
+        batches_per_shard: int | None = None,
     ) -> Iterator[Outputs]:
         """Outputs of any member over an album, shard by shard as they are made."""
         self._check([member])
         with self.run(store) as run:
-            yield from MemberRun(member, album, run, needed, shard_images).outputs()
+            yield from MemberRun(member, album, run, needed, batches_per_shard).outputs()
 
     def member_outputs(
         self, member: Member, album: Album, needed: Mapping[str, MemberOutputs] | None = None

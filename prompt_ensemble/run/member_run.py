@@ -64,9 +64,9 @@ class MemberRun:
         album: Album,
         run: Run,
         needed: Mapping[str, MemberOutputs] | None = None,
-        shard_images: int | None = None,
+        batches_per_shard: int | None = None,
     ) -> None:
-        """``shard_images`` is how many images are kept at a time; about a hundred if not said."""
+        """A shard of ``batches_per_shard`` batches is kept at a time; of about 100 images if not said."""
         needed = needed or {}
         self.member = member
         self.run = run
@@ -74,7 +74,8 @@ class MemberRun:
         self._work = Work(
             member, {name: part.outputs for name, part in needed.items()}, run.store, run.workers
         )
-        size = shard_images or shard_size(member.config.batch_size)
+        batch_size = member.config.batch_size
+        size = batches_per_shard * batch_size if batches_per_shard else shard_size(batch_size)
         self.shards = cut_into_shards(album.good, self.identity, size)
         stored = ((shard.key, run.store.load(member.name, shard)) for shard in self.shards)
         self._done = {key: outputs for key, outputs in stored if outputs is not None}

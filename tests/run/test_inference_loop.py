@@ -1,5 +1,7 @@
 """The loop that feeds a model."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from closeness import rows_agree

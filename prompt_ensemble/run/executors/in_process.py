@@ -52,7 +52,7 @@ class InProcess:
 
     def __init__(self, placement: Placement, models: WarmModels | None = None) -> None:
         self.placement = placement
-        self.models = models or WarmModels(placement)
+        self.models = WarmModels(placement) if models is None else models
 
     def make(
         self, work: Work, shards: Sequence[Shard], stop: Stop | None, advance: Advance

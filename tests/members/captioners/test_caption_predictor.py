@@ -100,3 +100,15 @@ def test_a_generation_config_that_makes_no_sense_is_one_line(captioners, tmp_pat
     (folder / "generation_config.json").write_text(json.dumps({"num_beams": "x"}))
     with pytest.raises(BadWeights, match=r"generation_config\.json"):
         make("git", folder)
+
+
+def test_keys_of_stored_captions_name_the_class_as_ever(make, captioners):
+    """Stores that exist are found by keys that hold these names, wherever the classes are now."""
+    names = {
+        kind: make(kind, captioners / kind).identity()["model"] for kind in ("blip", "git", "ofa")
+    }
+    assert names == {
+        "blip": "prompt_ensemble.captioners.blip:BlipPredictor",
+        "git": "prompt_ensemble.captioners.git:GitPredictor",
+        "ofa": "prompt_ensemble.captioners.ofa.captioner:OfaPredictor",
+    }
