@@ -11,14 +11,12 @@ import click
 from prompt_ensemble.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
 
-    from prompt_ensemble.members.neighbours.exact_search import Neighbours
-    from prompt_ensemble.members.neighbours.neighbour_bank import Embed, NeighbourBank
-    from prompt_ensemble.models.device import Placement
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+    from prompt_ensemble.core.outputs import Line
+    from prompt_ensemble.members.neighbours.neighbour_bank import Embed
 
 EMBEDDED = "embedded-lites"
 """Says where images lie in banks that were made without a tower."""
@@ -129,7 +127,31 @@ def query(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show the prompts of FOLDER nearest to TEXTS or images: cosine, tab, prompt."""
+    if bool(texts) == bool(images):
+        raise click.UsageError("give either TEXTS or --image FILE")
+    settings: dict[str, object] = {
+        "nearest": nearest, "shown": nearest, "index": index, "effort": effort,
+        "tower": tower, "architecture": architecture,
+    }  # fmt: skip
+    near = (
+        near_images(folder, images, settings, weights, device)
+        if images
+        else near_texts(folder, texts, settings, weights, device)
+    )
+    for name, prompts in near:
+        show(name, prompts, as_json)
+
+
+def near_texts(
+    folder: Path, texts: Sequence[str], settings: Mapping[str, object], weights: Sequence[Path],
+    device: str,
+) -> Iterator[tuple[str, list[Line]]]:  # fmt: skip
+    """Each text, and the prompts of the bank that are nearest to it."""
+    import torch
+
     from prompt_ensemble.core.errors import BadConfig
+    from prompt_ensemble.core.outputs import Line
+    from prompt_ensemble.core.typed_tables import from_table
     from prompt_ensemble.members.neighbours.neighbour_bank import open_neighbours
     from prompt_ensemble.members.neighbours.neighbour_predictor import (
         NeighbourOptions,
@@ -141,54 +163,55 @@ def query(
     from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
     from prompt_ensemble.models.weights import WeightRoots
 
-    if bool(texts) == bool(images):
-        raise click.UsageError("give either TEXTS or --image FILE")
     bank = open_neighbours(folder)
-    wanted = NeighbourOptions(nearest=nearest, index=index, effort=effort)
-    placement = choose_placement(device)
-    search = searcher(bank, wanted, placement.device)
-    roots = WeightRoots.usual(weights)
-    source = find_tower(tower or EMBEDDED, architecture, roots)
-    check_space(folder, source if tower else None)
-    if texts and not tower:
+    chosen = from_table(NeighbourOptions, settings, "bank query")
+    placement, roots = choose_placement(device), WeightRoots.usual(weights)
+    source = find_tower(chosen.tower, chosen.architecture, roots) if chosen.tower else None
+    check_space(folder, source)
+    if source:
+        tower = load_tower(source, placement, roots)
+        with torch.inference_mode(), placement.autocast():
+            vectors = tower.read(texts).float().cpu().numpy()
+    else:
         encoder = SentenceEncoder(placement=placement)
         if bank.card.encoder != encoder.digest:
             raise BadConfig(f"{folder} was made with another sentence encoder; build it again")
         vectors = encoder.encode(texts)
-        show(texts, search(vectors), bank, as_json)
+    neighbours = searcher(bank, chosen, placement.device)(vectors)
+    for text, cosines, numbers in zip(texts, neighbours.cosines, neighbours.numbers, strict=True):
+        pairs = zip(cosines, numbers, strict=True)
+        yield text, [Line("neighbour", bank.prompt(int(at)), float(cosine)) for cosine, at in pairs]
+
+
+def near_images(
+    folder: Path, images: Sequence[Path], settings: Mapping[str, object], weights: Sequence[Path],
+    device: str,
+) -> Iterator[tuple[str, list[Line]]]:  # fmt: skip
+    """Each image's id, and the prompts of the bank that are nearest to it."""
+    from prompt_ensemble.cli.caption import complain
+    from prompt_ensemble.run.config import MemberConfig, RunConfig
+    from prompt_ensemble.run.ensemble import load_ensemble
+    from prompt_ensemble.run.members import make_member
+
+    settings = {**settings, "tower": settings["tower"] or EMBEDDED}
+    with load_ensemble(
+        RunConfig("bank", ()), weights=weights, device=device, memory_budget=0
+    ) as ensemble:
+        config = MemberConfig("neighbours", "neighbours", str(folder.absolute()), options=settings)
+        member = make_member(config, ensemble.roots)
+        album = ensemble.survey(list(images))
+        for outputs in ensemble.outputs(member, album):
+            for image_id, lines in zip(outputs.image_ids, outputs.lines, strict=True):
+                yield image_id, list(lines)
+    complain(album)
+
+
+def show(name: str, prompts: Sequence[Line], as_json: bool) -> None:
+    """A text or an image, and the prompts near to it, best first."""
+    if as_json:
+        near = [{"prompt": line.text, "cosine": round(line.score, 4)} for line in prompts]
+        click.echo(json.dumps({"query": name, "neighbours": near}, ensure_ascii=False))
         return
-    names, vectors = look_up(texts, images, load_tower(source, placement, roots), placement)
-    show(names, search(vectors), bank, as_json)
-
-
-def look_up(
-    texts: tuple[str, ...], images: tuple[Path, ...], tower: Tower, placement: Placement
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Texts or images as a tower's rows."""
-    import torch
-
-    from prompt_ensemble.images.decode import load_image
-    from prompt_ensemble.images.find import find_images
-
-    with torch.inference_mode(), placement.autocast():
-        if texts:
-            return texts, tower.read(texts).float().cpu().numpy()
-        found = find_images(images)
-        views = torch.stack([tower.recipe.prepare(load_image(one.path)) for one in found])
-        rows = tower.see(views.to(placement.device)).float().cpu().numpy()
-        return tuple(one.image_id for one in found), rows
-
-
-def show(names: tuple[str, ...], found: Neighbours, bank: NeighbourBank, as_json: bool) -> None:
-    """Neighbours under each name, best first."""
-    for name, cosines, numbers in zip(names, found.cosines, found.numbers, strict=True):
-        near = [
-            {"prompt": bank.prompt(int(number)), "cosine": round(float(cosine), 4)}
-            for cosine, number in zip(cosines, numbers, strict=True)
-        ]
-        if as_json:
-            click.echo(json.dumps({"query": name, "neighbours": near}, ensure_ascii=False))
-            continue
-        click.echo(name)
-        for one in near:
-            click.echo(f"  {one['cosine']:.4f}\t{one['prompt']}")
+    click.echo(name)
+    for line in prompts:
+        click.echo(f"  {line.score:.4f}\t{line.text}")

@@ -66,7 +66,7 @@ class MemberRun:
         needed: Mapping[str, MemberOutputs] | None = None,
         batches_per_shard: int | None = None,
     ) -> None:
-        """A shard of ``batches_per_shard`` batches is kept at a time; of about 100 images if not said."""
+        """``batches_per_shard`` batches are kept together; unless said, those of about 100 images."""
         needed = needed or {}
         self.member = member
         self.run = run
