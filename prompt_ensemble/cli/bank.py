@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prompt_ensemble.cli import options
+from prompt_ensemble.cli.unreadable import report_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -188,7 +189,6 @@ def near_images(
     device: str,
 ) -> Iterator[tuple[str, list[Line]]]:  # fmt: skip
     """Each image's id, and the prompts of the bank that are nearest to it."""
-    from prompt_ensemble.cli.caption import complain
     from prompt_ensemble.run.config import MemberConfig, RunConfig
     from prompt_ensemble.run.ensemble import load_ensemble
     from prompt_ensemble.run.members import make_member
@@ -203,7 +203,7 @@ def near_images(
         for outputs in ensemble.outputs(member, album):
             for image_id, lines in zip(outputs.image_ids, outputs.lines, strict=True):
                 yield image_id, list(lines)
-    complain(album)
+    report_unreadable(album)
 
 
 def show(name: str, prompts: Sequence[Line], as_json: bool) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from prompt_ensemble.cli import options
+from prompt_ensemble.cli.unreadable import report_unreadable
 
 if TYPE_CHECKING:
-    from prompt_ensemble.images.survey import Album
 
 
 class CaptionCommand(click.Command):
@@ -74,19 +74,7 @@ def command(
         outputs = ensemble.outputs(member, album, store=store, batches_per_shard=1)
         rows = (row for batch in outputs for row in speaking.captions(batch))
         write(rows, out) if out else show(rows)
-    complain(album)
-
-
-def complain(album: Album) -> None:
-    """Once all others are captioned, say which images could not be read."""
-    from prompt_ensemble.core.errors import UnreadableImage
-
-    if album.bad:
-        reasons = "; ".join(image.reason for image in album.bad)
-        raise UnreadableImage(
-            f"{len(album.bad)} of {len(album.image_ids)} images cannot be read and have no "
-            f"caption: {reasons}"
-        )
+    report_unreadable(album)
 
 
 def show(rows: Iterator[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prompt_ensemble.cli import options
+from prompt_ensemble.cli.unreadable import report_unreadable
 
 if TYPE_CHECKING:
     from prompt_ensemble.core.outputs import Outputs
@@ -44,7 +45,6 @@ def command(
     device: str, precision: str, workers: int | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Say which prompts could have made IMAGES (folders or files): id, tab, prompt."""
-    from prompt_ensemble.cli.caption import complain
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.run.config import MemberConfig, RunConfig
     from prompt_ensemble.run.ensemble import find_captioner_member, load_ensemble
@@ -77,7 +77,7 @@ def command(
             needed[CAPTIONS] = ensemble.member_outputs(speaker, album)
         for outputs in ensemble.outputs(member, album, needed, batches_per_shard=1):
             show(outputs, as_json)
-    complain(album)
+    report_unreadable(album)
 
 
 def read_captions(path: Path) -> MemberOutputs:

@@ -66,7 +66,7 @@ class MemberRun:
         needed: Mapping[str, MemberOutputs] | None = None,
         batches_per_shard: int | None = None,
     ) -> None:
-        """``batches_per_shard`` batches are kept together; unless said, those of about 100 images."""
+        """``batches_per_shard`` batches are kept together, or those of about 100 images."""
         needed = needed or {}
         self.member = member
         self.run = run
