@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from prompt_ensemble.cli import options
 from prompt_ensemble.cli.unreadable import report_unreadable
-
-if TYPE_CHECKING:
 
 
 class CaptionCommand(click.Command):
