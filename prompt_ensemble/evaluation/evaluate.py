@@ -12,9 +12,9 @@ from prompt_ensemble.core.blend import blend
 from prompt_ensemble.core.certainty import Signals
 from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.errors import MismatchedIds
-from prompt_ensemble.core.intervals import Difference, Resampling
+from prompt_ensemble.core.intervals import Difference, Resampling, Score
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.core.score import Score, cosines
+from prompt_ensemble.core.score import cosines
 from prompt_ensemble.data.groups import connected_groups
 from prompt_ensemble.data.truth import Truth
 from prompt_ensemble.evaluation import controls, retrieval

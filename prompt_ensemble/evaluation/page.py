@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prompt_ensemble.core.score import Score
+from prompt_ensemble.core.intervals import Score
 from prompt_ensemble.evaluation.figures import figures
 from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.thumbnails import data_address

@@ -99,7 +99,7 @@ def climb(
 def compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
     """Whether a rung beats the one below beyond noise, and the sentence that says it."""
     gain = resampling.difference(rung.cosines, below.cosines)
-    groups = len(resampling.numbered[1])
+    groups = resampling.group_count
     better = gain.beyond_noise and groups >= FEWEST_GROUPS
     verdict = "taken"
     if not gain.beyond_noise:

@@ -10,7 +10,7 @@ import pytest
 from evaluated_run import write_run
 
 from prompt_ensemble.core.embeddings import Embeddings
-from prompt_ensemble.core.score import Score
+from prompt_ensemble.core.intervals import Score
 from prompt_ensemble.data.truth import Truth, load_prompts, load_sources
 from prompt_ensemble.evaluation.evaluate import evaluate
 from prompt_ensemble.evaluation.finished_run import read_run

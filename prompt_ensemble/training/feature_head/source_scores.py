@@ -9,13 +9,13 @@ import numpy as np
 
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.intervals import Resampling, Score, mean_of_strata
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.splits import leave_one_source_out
 
 Fit = Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
 """Training rows to a function from rows to predictions."""
 FEWEST_PROMPTS = 90
-RESAMPLES = 2000
 
 
 def judged_sources(prompts: Sequence[str], sources: np.ndarray, tiers: np.ndarray) -> list[str]:
@@ -65,7 +65,7 @@ def score_sources(
         name: float(np.mean([entry["scores"][name] for entry in table.values()]))
         for name in next(iter(table.values()))["scores"]
     }
-    overall = {name: source_interval(rows) for name, rows in sorted(margins.items())}
+    overall = {name: mean_margin(rows) for name, rows in sorted(margins.items())}
     return {"sources": table, "mean": means, "margin_over": overall}
 
 
@@ -105,25 +105,22 @@ def summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
         "images": images,
         "prompts": len(cosines[first]),
         "scores": {name: float(rows.mean()) for name, rows in cosines.items()},
-        "interval": interval(cosines[first]),
-        "margins": {name: interval(cosines[first] - cosines[name]) for name in others},
+        "interval": _interval(cosines[first]),
+        "margins": {name: _interval(cosines[first] - cosines[name]) for name in others},
     }
 
 
-def interval(rows: np.ndarray, seed: int = 0) -> list[float]:
-    """95% bootstrap interval of the mean of a row a prompt."""
-    random = np.random.default_rng(seed)
-    means = [rows[random.integers(0, len(rows), len(rows))].mean() for _ in range(RESAMPLES)]
-    return [round(float(q), 4) for q in np.quantile(means, [0.025, 0.975])]
+def mean_margin(margins: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Mean over sources of a margin, and its interval: prompts are resampled within sources."""
+    score = mean_of_strata(margins)
+    return {"mean": round(score.mean, 4), "interval": _ends(score)}
 
 
-def source_interval(margins: Sequence[np.ndarray], seed: int = 0) -> dict[str, Any]:
-    """Mean margin, sources alike, and its interval: prompts are resampled within sources."""
-    random = np.random.default_rng(seed)
-    means = [
-        np.mean([rows[random.integers(0, len(rows), len(rows))].mean() for rows in margins])
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.quantile(means, [0.025, 0.975])
-    mean = float(np.mean([rows.mean() for rows in margins]))
-    return {"mean": round(mean, 4), "interval": [round(float(low), 4), round(float(high), 4)]}
+def _interval(per_prompt: np.ndarray) -> list[float]:
+    return _ends(Resampling.of_images(len(per_prompt)).interval(per_prompt))
+
+
+def _ends(score: Score) -> list[float]:
+    """Both ends of an interval as they are printed; a single prompt's are the mean itself."""
+    ends = (score.low, score.high)
+    return [round(score.mean if end is None else end, 4) for end in ends]
