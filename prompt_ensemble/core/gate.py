@@ -1,6 +1,7 @@
-"""A gate: blend weights that differ from image to image with the members' signs of certainty.
+"""A gate: blend weights that vary from image to image with signals of the members' certainty.
 
-The weights are ``softmax(base + slopes·z)`` with ``z`` the signals, standardised and clipped.
+The weights of an image are ``softmax(base + slopes z)``, with ``z`` its signals, standardised and
+clipped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CLIPPED_AT = 3.0
-"""Standard deviations beyond which a signal says no more."""
+"""Standard deviations at which a signal is cut."""
 
 
 @dataclass(frozen=True)
