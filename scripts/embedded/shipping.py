@@ -1,4 +1,4 @@
-"""Puts a trained regressor where the package carries it, its manifest entry and card measured."""
+"""Puts a trained regressor into ``weights/``, with its manifest entry and model card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ship(regressor: Path, name: str, revision: str, weights: Path) -> None:
 
 
 def measured_entry(folder: Path, name: str, revision: str) -> dict[str, Any]:
-    """What the manifest says of a regressor of ours."""
+    """A regressor's entry in the manifest."""
     paths = [folder / file for file in (DESCRIPTION, WEIGHTS, TRAINED_ON)]
     files = [
         {"path": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
@@ -55,13 +55,13 @@ def note_in_card(
     text = card.read_text(encoding="utf-8")
     for name, table in scores.items():
         tables = f"{source_table(table)}\n{margin_table(table)}"
-        text = between(text, f"scores {name}", tables, card)
+        text = _between(text, f"scores {name}", tables, card)
     if public:
-        text = between(text, "public", public_table(public), card)
+        text = _between(text, "public", public_table(public), card)
     write_atomically(card, text)
 
 
-def between(text: str, marker: str, content: str, file: Path) -> str:
+def _between(text: str, marker: str, content: str, file: Path) -> str:
     """``text`` with new content from ``<!-- marker -->`` to ``<!-- /marker -->``."""
     start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
     pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)

@@ -14,12 +14,12 @@ from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.splits import leave_one_source_out
 
 Fit = Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
-"""Training rows to a function from rows to predictions."""
+"""From training rows to a function from rows to predictions."""
 FEWEST_PROMPTS = 90
 
 
 def judged_sources(prompts: Sequence[str], sources: np.ndarray, tiers: np.ndarray) -> list[str]:
-    """Sources of tier A with enough distinct prompts to say something."""
+    """Sources of tier A with enough distinct prompts for a score that means something."""
     distinct: dict[str, set[str]] = {}
     for prompt, source, tier in zip(prompts, sources.tolist(), tiers.tolist(), strict=True):
         if tier == "A":
@@ -45,7 +45,7 @@ def score_sources(
 ) -> dict[str, Any]:
     """Per source: mean cosine over prompts of each model and control, and paired intervals.
 
-    The first model is the one whose margins over all else are given.
+    Margins are those of the first model over all others and the controls.
     """
     table: dict[str, Any] = {}
     margins: dict[str, list[np.ndarray]] = {}
@@ -54,9 +54,10 @@ def score_sources(
             if source not in judged:
                 continue
             rows = np.flatnonzero(held_out)
-            found = predictions(models, np.flatnonzero(training), rows, targets, base)
-            cosines = prompt_cosines(found, targets[rows], [prompts[row] for row in rows.tolist()])
-            table[source] = summary(cosines, len(rows))
+            predicted = _predictions(models, np.flatnonzero(training), rows, targets, base)
+            texts = [prompts[row] for row in rows.tolist()]
+            cosines = prompt_cosines(predicted, targets[rows], texts)
+            table[source] = _summary(cosines, len(rows))
             first = next(iter(models))
             for name in cosines.keys() - {first}:
                 margins.setdefault(name, []).append(cosines[first] - cosines[name])
@@ -69,7 +70,7 @@ def score_sources(
     return {"sources": table, "mean": means, "margin_over": overall}
 
 
-def predictions(
+def _predictions(
     models: Mapping[str, Fit],
     training: np.ndarray,
     rows: np.ndarray,
@@ -77,27 +78,27 @@ def predictions(
     base: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Unit rows of every model, and of the controls."""
-    found = {name: unit_rows(fit(training)(rows)) for name, fit in models.items()}
-    first = next(iter(found.values()))
+    predicted = {name: unit_rows(fit(training)(rows)) for name, fit in models.items()}
+    first = next(iter(predicted.values()))
     shuffled = np.random.default_rng(0).permutation(len(rows))
     constants = {"constant, open prompts": base, "constant, training": targets[training].mean(0)}
     repeated = {name: unit_rows(np.tile(row, (len(rows), 1))) for name, row in constants.items()}
-    return found | {"shuffled images": first[shuffled]} | repeated
+    return predicted | {"shuffled images": first[shuffled]} | repeated
 
 
 def prompt_cosines(
-    found: Mapping[str, np.ndarray], targets: np.ndarray, prompts: Sequence[str]
+    predicted: Mapping[str, np.ndarray], targets: np.ndarray, prompts: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Mean cosine of each distinct prompt's images."""
     names, number = np.unique(prompts, return_inverse=True)
     images = np.bincount(number)
     return {
         name: np.bincount(number, np.einsum("ij,ij->i", rows, targets), len(names)) / images
-        for name, rows in found.items()
+        for name, rows in predicted.items()
     }
 
 
-def summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
+def _summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
     """Scores of one source, and intervals of the first model's margins."""
     first = next(iter(cosines))
     others = [name for name in cosines if name != first]

@@ -23,7 +23,7 @@ def test_prompts_near_to_held_out_ones_are_not_trained_on(tmp_path: Path) -> Non
     pairs = write_pairs(tmp_path / "data")
     targets = encode(pairs.prompts)
     blue = np.array([prompt == "a blue wall" for prompt in pairs.prompts])
-    targets[blue] = targets[0]  # as if it said the same as a prompt of the other source
+    targets[blue] = targets[0]  # as if it meant the same as a prompt of the other source
     training, _ = split_rows(pairs, targets, HeldOut(sources=("left",)))
     assert not blue[training].any()
 
