@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CLIPPED_AT = 3.0
+_CLIPPED_AT = 3.0
 """Standard deviations at which a signal is cut."""
 
 
@@ -38,7 +38,7 @@ def gate_weights(gate: Gate, signals: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def standardise(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Signals in standard deviations, outliers cut."""
-    clipped: np.ndarray = np.clip((values - centre) / scale, -CLIPPED_AT, CLIPPED_AT)
+    clipped: np.ndarray = np.clip((values - centre) / scale, -_CLIPPED_AT, _CLIPPED_AT)
     return clipped
 
 

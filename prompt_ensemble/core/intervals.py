@@ -15,7 +15,7 @@ import numpy as np
 RESAMPLES = 2000
 MOST_DRAWS = 100_000_000
 """Numbers drawn in all, 400 MB; of very many groups fewer resamples are as sure."""
-FEWEST_RESAMPLES = 200
+_FEWEST_RESAMPLES = 200
 ENDS = (0.025, 0.975)
 """Quantiles of the resampled means between which a 95% interval lies."""
 
@@ -79,7 +79,7 @@ class Resampling:
     def draws(self) -> np.ndarray:
         """How often each group is drawn in each resample, ``(R, G)`` float32."""
         random = np.random.default_rng(self.seed)
-        resamples = max(FEWEST_RESAMPLES, min(RESAMPLES, MOST_DRAWS // max(self.group_count, 1)))
+        resamples = max(_FEWEST_RESAMPLES, min(RESAMPLES, MOST_DRAWS // max(self.group_count, 1)))
         drawn = np.empty((resamples, self.group_count), np.float32)
         strata = self._groups_of_strata()
         for row in drawn:

@@ -22,8 +22,7 @@ from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun
 from prompt_ensemble.evaluation.retrieval import Retrieval
 from prompt_ensemble.run.saved_predictions import judged_images
 
-CONSTANT = "constant: mean of the other prompts"
-LENGTHS = {
+_LENGTHS = {
     "1-5 words": (1, 5),
     "6-10 words": (6, 10),
     "11-20 words": (11, 20),
@@ -106,7 +105,7 @@ def evaluate(
         constant=resampling.interval(controls.constant_cosines(judged.vectors, elsewhere)),
         retrieval=ranked,
         by_source=_scores_by_label(per_image, sources, sorted(set(sources) - {""}), groups),
-        by_length=_scores_by_label(per_image, lengths, list(LENGTHS), groups),
+        by_length=_scores_by_label(per_image, lengths, list(_LENGTHS), groups),
         weights=run.weights,
         loss_without=_losses_without_member(run, judged, resampling),
         seconds=run.seconds,
@@ -147,7 +146,7 @@ def _scores_by_label(
 def length_bucket(prompt: str) -> str:
     """The bucket of a prompt's length in words; empty for no prompt."""
     words = len(prompt.split())
-    fitting = (label for label, (low, high) in LENGTHS.items() if low <= words <= high)
+    fitting = (label for label, (low, high) in _LENGTHS.items() if low <= words <= high)
     return next(fitting, "")
 
 

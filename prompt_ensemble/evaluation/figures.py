@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from prompt_ensemble.evaluation.evaluate import Evaluation
 
-WIDTH = 5.6
-BINS = 40
-CONFIDENCE_BINS = 10
-MOST_HISTOGRAMS = 12
+_WIDTH = 5.6
+_BINS = 40
+_CONFIDENCE_BINS = 10
+_MOST_HISTOGRAMS = 12
 
 
 def figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
@@ -38,14 +38,14 @@ def figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
         plots.append(("Score by confidence", _draw_calibration, 3.6))
     for title, draw, height in plots:
         drawn = partial(draw, evaluation=evaluation)
-        yield title, draw_svg(title, drawn, (WIDTH, height), ", or leave out --out")
+        yield title, draw_svg(title, drawn, (_WIDTH, height), ", or leave out --out")
 
 
 def _draw_histogram(figure: Figure, evaluation: Evaluation) -> None:
     """Distribution of the images' cosines, a line for each prediction."""
     axes = figure.subplots()
-    edges = np.linspace(-0.2, 1, BINS + 1)
-    for name in list(evaluation.scores)[:MOST_HISTOGRAMS]:
+    edges = np.linspace(-0.2, 1, _BINS + 1)
+    for name in list(evaluation.scores)[:_MOST_HISTOGRAMS]:
         counts, _ = np.histogram(evaluation.cosines[name], edges)
         axes.stairs(counts, edges, label=name, linewidth=1.5)
     axes.set_xlabel("cosine to the true prompt")
@@ -85,7 +85,7 @@ def _draw_calibration(figure: Figure, evaluation: Evaluation) -> None:
     axes = figure.subplots()
     scores = evaluation.cosines[evaluation.leading]
     for name, values in evaluation.signals.items():
-        parts = np.array_split(scores[np.argsort(values, kind="stable")], CONFIDENCE_BINS)
+        parts = np.array_split(scores[np.argsort(values, kind="stable")], _CONFIDENCE_BINS)
         means = [float(part.mean()) for part in parts if len(part)]
         axes.plot(range(1, len(means) + 1), means, marker="o", label=name)
     axes.set_xlabel("tenth of the images by confidence")

@@ -13,7 +13,7 @@ from prompt_ensemble.run.saved_predictions import load_parts, read_record
 
 BLEND = "(blend)"
 """The blend among the members; no member can be called so."""
-NO_TEXT = ("image_id", "seconds", "problem")
+_NO_TEXT = ("image_id", "seconds", "problem")
 """Columns of ``predictions.csv`` that are no member's texts."""
 
 
@@ -61,5 +61,5 @@ def _read_texts(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     rows = read_table(path, "a table of predictions", "image_id")
-    members = [name for name in (rows[0] if rows else {}) if name not in NO_TEXT]
+    members = [name for name in (rows[0] if rows else {}) if name not in _NO_TEXT]
     return {name: {row["image_id"]: row[name] for row in rows} for name in members}

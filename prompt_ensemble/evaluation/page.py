@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN = 60
 """Images at either end that the page shows; the table in images.csv has them all."""
-SCORE_COLUMNS = (
+_SCORE_COLUMNS = (
     "prediction", "score (95%)", "shuffled", "median rank",
     "recall@1", "recall@5", "recall@10", "weight", "loss without", "s / image", "MB",
 )  # fmt: skip
@@ -81,7 +81,7 @@ def page(
         "page.html",
         title=f"Evaluation of {evaluation.name}",
         evaluation=evaluation,
-        scores=Table(SCORE_COLUMNS, list(_score_rows(evaluation))),
+        scores=Table(_SCORE_COLUMNS, list(_score_rows(evaluation))),
         gains=Table(("prediction", "gain (95% interval), p-value"), gains),
         figures=figures(evaluation),
         parts=[

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-QUERIES_AT_ONCE = 1024
-MOST_QUERIES = 20_000
+_QUERIES_AT_ONCE = 1024
+_MOST_QUERIES = 20_000
 """Images ranked at most, evenly spread; they are ranked among all prompts."""
 
 
@@ -27,10 +27,10 @@ class Retrieval:
 def true_prompt_ranks(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, int]:
     """Rank of each image's true prompt, ``(Q,)``, and the number of distinct prompts."""
     prompts = np.unique(truth, axis=0)
-    chosen = np.arange(0, len(truth), -(-len(truth) // MOST_QUERIES))
+    chosen = np.arange(0, len(truth), -(-len(truth) // _MOST_QUERIES))
     ranks = np.empty(len(chosen), np.int64)
-    for start in range(0, len(chosen), QUERIES_AT_ONCE):
-        rows = chosen[start : start + QUERIES_AT_ONCE]
+    for start in range(0, len(chosen), _QUERIES_AT_ONCE):
+        rows = chosen[start : start + _QUERIES_AT_ONCE]
         cosines = np.einsum("ij,ij->i", predicted[rows], truth[rows])
         # The product of the true prompt may differ from its cosine in the last bit.
         nearer = predicted[rows] @ prompts.T > cosines[:, None] + 1e-6

@@ -23,10 +23,10 @@ from prompt_ensemble.core.gate import Gate, gate_weights, softmax_rows, standard
 from prompt_ensemble.tuning.objective import SHORTEST
 from prompt_ensemble.tuning.statistics import Statistics
 
-FITTED_IMAGES = 20_000
+_FITTED_IMAGES = 20_000
 """Images a gate is fitted to at most, evenly spread; it has few numbers to learn."""
-SLOPE_COST = 1e-3
-SMALLEST_WEIGHT = 1e-4
+_SLOPE_COST = 1e-3
+_SMALLEST_WEIGHT = 1e-4
 """Members below it take no part: a gate cannot bring back what the fixed weights dropped."""
 
 
@@ -40,9 +40,9 @@ def gate_cosines(gate: Gate, statistics: Statistics, signals: Signals) -> np.nda
 
 def fit_gate(statistics: Statistics, signals: Signals, weights: np.ndarray) -> Gate:
     """The gate that starts from fixed ``weights`` and climbs from there."""
-    taking_part = weights > SMALLEST_WEIGHT
+    taking_part = weights > _SMALLEST_WEIGHT
     members = tuple(np.array(statistics.names)[taking_part].tolist())
-    few = np.arange(0, len(statistics), -(-len(statistics) // FITTED_IMAGES))
+    few = np.arange(0, len(statistics), -(-len(statistics) // _FITTED_IMAGES))
     values = np.stack([signals[name] for name in sorted(signals)], axis=1)[few]
     centre, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-9)
     fitted = statistics.rows(few).members(members)
@@ -83,8 +83,8 @@ def loss_and_gradient(
     weighted_mean = (by_weight * weights).sum(axis=1, keepdims=True)
     by_logit = weights * (by_weight - weighted_mean) / len(weights)
     gradient = np.concatenate([by_logit.sum(axis=0)[:, None], by_logit.T @ standard], axis=1)
-    gradient[:, 1:] -= 2 * SLOPE_COST * slopes
-    return float(SLOPE_COST * (slopes**2).sum() - cosines.mean()), -gradient.ravel()
+    gradient[:, 1:] -= 2 * _SLOPE_COST * slopes
+    return float(_SLOPE_COST * (slopes**2).sum() - cosines.mean()), -gradient.ravel()
 
 
 def _blend_products(

@@ -21,11 +21,11 @@ from prompt_ensemble.tuning.statistics import Statistics
 EQUAL = "equal weights"
 SINGLE = "best single member"
 TUNED = "tuned"
-WITH_PRIOR = "tuned with prior"
+_WITH_PRIOR = "tuned with prior"
 GATED = "gate"
-FEWEST_GROUPS = 10
+_FEWEST_GROUPS = 10
 """With fewer, intervals from resampling are far too narrow to be believed."""
-REFERENCES = {
+_REFERENCES = {
     SINGLE: methods.best_single,
     "least squares": methods.least_squares,
     "Nelder-Mead": methods.nelder_mead,
@@ -88,11 +88,11 @@ def climb(
 
     taken = step(Rung.of(TUNED, plain, methods.mean_cosine, folds))
     if with_prior:
-        taken = step(Rung.of(WITH_PRIOR, with_prior, methods.mean_cosine, folds))
+        taken = step(Rung.of(_WITH_PRIOR, with_prior, methods.mean_cosine, folds))
     below_gate = taken
     if signals:
         taken = step(_gated(taken, signals, folds))
-    references = [Rung.of(name, plain, method, folds) for name, method in REFERENCES.items()]
+    references = [Rung.of(name, plain, method, folds) for name, method in _REFERENCES.items()]
     return Ladder((*rungs, *references), taken, below_gate, tuple(reasons))
 
 
@@ -100,7 +100,7 @@ def _compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str
     """Whether a rung beats the one below beyond noise, and a sentence with the numbers."""
     gain = resampling.difference(rung.cosines, below.cosines)
     groups = resampling.group_count
-    better = gain.beyond_noise and groups >= FEWEST_GROUPS
+    better = gain.beyond_noise and groups >= _FEWEST_GROUPS
     verdict = "taken"
     if not gain.beyond_noise:
         verdict = f"within noise, {below.name} stays"

@@ -17,14 +17,14 @@ from prompt_ensemble.tuning.statistics import Statistics
 Method = Callable[[Statistics], np.ndarray]
 """From statistics of images to ``(K,)`` weights, 0 or more, that sum to one."""
 
-LEADER_SHARE = 0.7
+_LEADER_SHARE = 0.7
 """Weight of the best single member in the start that is near it."""
-WEIGHT_STEPS = 10_000
+_WEIGHT_STEPS = 10_000
 """Steps that weights are rounded to: one more or less moves a score by less than 1e-7."""
-SAME_MAXIMUM = 1e-9
+_SAME_MAXIMUM = 1e-9
 """Mean cosines this near are equal."""
-NELDER_MEAD_IMAGES = 5000
-NELDER_MEAD_TRIALS = 600
+_NELDER_MEAD_IMAGES = 5000
+_NELDER_MEAD_TRIALS = 600
 
 
 def equal(statistics: Statistics) -> np.ndarray:
@@ -59,14 +59,14 @@ def _ascend(statistics: Statistics, starts: Sequence[np.ndarray]) -> np.ndarray:
         for start in starts
     ]
     lowest = min(float(end.fun) for end in ends)
-    first = next(end for end in ends if end.fun <= lowest + SAME_MAXIMUM)
+    first = next(end for end in ends if end.fun <= lowest + _SAME_MAXIMUM)
     return _with_sum_one(first.x)
 
 
 def _starts(statistics: Statistics) -> list[np.ndarray]:
     """Where climbing begins: the middle, least squares, and near the best single member."""
     middle = equal(statistics)
-    leader = LEADER_SHARE * best_single(statistics) + (1 - LEADER_SHARE) * middle
+    leader = _LEADER_SHARE * best_single(statistics) + (1 - _LEADER_SHARE) * middle
     return [middle, least_squares(statistics), leader]
 
 
@@ -83,22 +83,22 @@ def least_squares(statistics: Statistics) -> np.ndarray:
 
 def nelder_mead(statistics: Statistics) -> np.ndarray:
     """Reference: the search many competitors use, without a gradient, on at most 5000 images."""
-    step = -(-len(statistics) // NELDER_MEAD_IMAGES)
+    step = -(-len(statistics) // _NELDER_MEAD_IMAGES)
     few = statistics.rows(np.arange(0, len(statistics), step))
 
     def loss(logits: np.ndarray) -> float:
         return -float(blend_cosines(few, _softmax(logits)).mean())
 
-    options = {"maxfev": NELDER_MEAD_TRIALS, "adaptive": True}
+    options = {"maxfev": _NELDER_MEAD_TRIALS, "adaptive": True}
     end = minimize(loss, np.zeros(len(few.names)), method="Nelder-Mead", options=options)
     return _softmax(end.x)
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
     """Weights in whole 1/10,000, their sum one: the same digits on every processor."""
-    steps = np.round(weights * WEIGHT_STEPS)
-    steps[steps.argmax()] += WEIGHT_STEPS - steps.sum()
-    whole: np.ndarray = steps / WEIGHT_STEPS
+    steps = np.round(weights * _WEIGHT_STEPS)
+    steps[steps.argmax()] += _WEIGHT_STEPS - steps.sum()
+    whole: np.ndarray = steps / _WEIGHT_STEPS
     return whole
 
 

@@ -14,7 +14,7 @@ from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.models.regressor.regressor_folder import DESCRIPTION, WEIGHTS
 from scripts.embedded.score_tables import margin_table, public_table, source_table
 
-LICENCE = "Apache-2.0"
+_LICENCE = "Apache-2.0"
 CARD = "MODEL_CARD.md"
 MANIFEST = "manifest.json"
 
@@ -35,7 +35,7 @@ def measured_entry(folder: Path, name: str, revision: str) -> dict[str, Any]:
     ]
     return {
         "name": name, "kind": "regressor", "source": "this repository", "revision": revision,
-        "licence": LICENCE, "folder": folder.name, "files": files,
+        "licence": _LICENCE, "folder": folder.name, "files": files,
     }  # fmt: skip
 
 

@@ -49,10 +49,10 @@ from prompt_ensemble.training.feature_head.ridge_head import (
     starting_point,
 )
 
-PICTURES_PER_STEP = 32
-PLAIN_VIEW = View()
-SQUASHED = Preprocessing(224, 224, HALF, HALF)
-THREE_LITES = TowerSpec(
+_PICTURES_PER_STEP = 32
+_PLAIN_VIEW = View()
+_SQUASHED = Preprocessing(224, 224, HALF, HALF)
+_THREE_LITES = TowerSpec(
     "lite-features", "0+1+2", "efficientnet-lite0+efficientnet-lite1+efficientnet-lite2"
 )
 
@@ -61,8 +61,8 @@ THREE_LITES = TowerSpec(
 class FeatureHeadRecipe:
     """Tower, shares of tiers, and how much a head may learn."""
 
-    tower: TowerSpec = THREE_LITES
-    preprocessing: Preprocessing = SQUASHED
+    tower: TowerSpec = _THREE_LITES
+    preprocessing: Preprocessing = _SQUASHED
     head: Literal["linear", "kernel"] = "linear"
     penalty: float = 16.0
     """In units of a feature's variance, or of the kernel's."""
@@ -87,7 +87,7 @@ def features_of(
     roots: WeightRoots,
     cache: Path,
     progress: Progress = silent,
-    view: View = PLAIN_VIEW,
+    view: View = _PLAIN_VIEW,
 ) -> np.ndarray:
     """``(len(rows), D)`` float32 features of some pairs, from the cache if they are there."""
     parts = [pairs.digest, rows.tolist(), asdict(recipe.tower), asdict(recipe.preprocessing)]
@@ -124,8 +124,8 @@ def _compute_features(
     preprocessing = view.recipe(recipe.preprocessing)
     features = []
     with progress("computing features", len(images)) as advance:
-        for start in range(0, len(images), PICTURES_PER_STEP):
-            batch = images[start : start + PICTURES_PER_STEP]
+        for start in range(0, len(images), _PICTURES_PER_STEP):
+            batch = images[start : start + _PICTURES_PER_STEP]
             pictures = torch.stack([preprocessing.prepare(load_image(image)) for image in batch])
             pixels = view.of(preprocessing.normalise(pictures))
             pixels = pixels.contiguous(memory_format=torch.channels_last)

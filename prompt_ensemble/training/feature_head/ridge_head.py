@@ -16,7 +16,7 @@ from torch import nn
 
 from prompt_ensemble.models.regressor.head import HeadSpec
 
-SMALLEST_SPREAD = 1e-3
+_SMALLEST_SPREAD = 1e-3
 """Added to a feature's spread, so that one that never fires is not blown up."""
 
 
@@ -55,7 +55,7 @@ def fit_ridge_head(
     """
     shares = row_weights.astype(np.float64) / row_weights.sum()
     centre = shares @ features
-    spread = features.std(axis=0, dtype=np.float64) + SMALLEST_SPREAD
+    spread = features.std(axis=0, dtype=np.float64) + _SMALLEST_SPREAD
     rows = ((features - centre) / spread).astype(np.float32)
     columns = rows if offsets is None else np.hstack([rows, offsets.astype(np.float32)])
     rest = targets if pull is None else targets - (features @ pull).astype(np.float64)

@@ -17,7 +17,7 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.models.checkpoints import load_state
 from prompt_ensemble.training.regressor.recipe import Recipe
 
-CHECKPOINT = "checkpoint.pt"
+_CHECKPOINT = "checkpoint.pt"
 
 
 def write_checkpoint(
@@ -38,12 +38,12 @@ def write_checkpoint(
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(folder / CHECKPOINT, buffer.getvalue())
+    write_atomically(folder / _CHECKPOINT, buffer.getvalue())
 
 
 def read_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     """What the folder's checkpoint holds; None if there is none."""
-    file = folder / CHECKPOINT
+    file = folder / _CHECKPOINT
     if not file.exists():
         return None
     state: dict[str, Any] = load_state(file)

@@ -18,7 +18,7 @@ from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.training.regressor.augmentation import augmented_pixels
 from prompt_ensemble.training.regressor.recipe import Recipe
 
-PICTURES_PER_STEP = 32
+_PICTURES_PER_STEP = 32
 
 
 class Inputs(Protocol):
@@ -108,8 +108,8 @@ def _write_maps(
     with progress("computing frozen stages", recipe.views * count) as advance:
         for view in range(recipe.views):
             generator = torch.Generator().manual_seed(recipe.seed * 1009 + view)
-            for start in range(0, count, PICTURES_PER_STEP):
-                rows = np.arange(start, min(start + PICTURES_PER_STEP, count))
+            for start in range(0, count, _PICTURES_PER_STEP):
+                rows = np.arange(start, min(start + _PICTURES_PER_STEP, count))
                 pixels = pictures.augmented(rows, generator) if view else pictures.plain(rows)
                 pixels = pixels.to(device).contiguous(memory_format=torch.channels_last)
                 batch = front(pixels).half().cpu().numpy()

@@ -12,8 +12,8 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.records import objects_of, reading
 from prompt_ensemble.core.svg_figures import draw_svg
 
-NOTES = "notes of a training run"
-PANEL = (6.4, 2.4)
+_NOTES = "notes of a training run"
+_PANEL = (6.4, 2.4)
 """Inches of the plot of one number."""
 
 
@@ -38,12 +38,12 @@ class Journal:
         """All lines so far; one that was cut off by an interrupt is left out."""
         if not self.file.exists():
             return []
-        with reading(self.file, NOTES):
+        with reading(self.file, _NOTES):
             lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
         whole = (line for line in lines if line.endswith("\n"))
         notes = []
-        for where, note in objects_of(whole, self.file, NOTES):
-            with reading(where, NOTES):
+        for where, note in objects_of(whole, self.file, _NOTES):
+            with reading(where, _NOTES):
                 int(note["step"]), [float(number) for number in note.values()]
             notes.append(note)
         return notes
@@ -53,7 +53,7 @@ class Journal:
         notes = self.notes()
         names = sorted({name for note in notes for name in note} - {"step"})
         if names:
-            size = (PANEL[0], PANEL[1] * len(names))
+            size = (_PANEL[0], _PANEL[1] * len(names))
             draw = partial(_draw_panels, notes=notes, names=names)
             write_atomically(self.plot, draw_svg("training", draw, size))
 

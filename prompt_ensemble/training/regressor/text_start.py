@@ -24,8 +24,8 @@ from prompt_ensemble.training.feature_head.ridge_head import fit_ridge_head
 from prompt_ensemble.training.regressor.inputs import Pictures
 from prompt_ensemble.training.regressor.recipe import Recipe
 
-PENALTY = 0.1
-PICTURES_TO_PLACE = 256
+_PENALTY = 0.1
+_PICTURES_TO_PLACE = 256
 """Pictures whose mean row tells where pictures lie."""
 
 
@@ -41,7 +41,7 @@ def start_from_prompts(
     """Set the head from the prompts of the training rows, each prompt once."""
     prompts = sorted({pairs.prompts[row] for row in rows.tolist()})
     targets = encode(prompts)
-    some = Pictures([pairs.rows[row].image for row in rows[:PICTURES_TO_PLACE]], recipe)
+    some = Pictures([pairs.rows[row].image for row in rows[:_PICTURES_TO_PLACE]], recipe)
     with torch.inference_mode():
         pictures = tower.eval()(some.plain(np.arange(len(some.images)))).numpy()
     texts = text_rows(recipe, prompts, roots)
@@ -71,7 +71,7 @@ def start_from_text(
     if not isinstance(head, nn.Linear):
         raise BadConfig("head_from_text sets a matrix; use it with head = 'linear'")
     shares = np.full(len(texts), 1 / len(texts))
-    slope = fit_ridge_head(texts, targets, shares, mean_prompt, PENALTY).slope
+    slope = fit_ridge_head(texts, targets, shares, mean_prompt, _PENALTY).slope
     slope = slope / np.linalg.norm(pictures, axis=1).mean()
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(slope.T.copy()))

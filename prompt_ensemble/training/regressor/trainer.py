@@ -26,7 +26,7 @@ from prompt_ensemble.training.regressor.validation import Validation
 
 log = logging.getLogger(__name__)
 
-NOTE_EVERY = 10
+_NOTE_EVERY = 10
 
 
 class WeightAverage:
@@ -163,7 +163,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         ends = self.done == self.recipe.steps
-        if self.done % NOTE_EVERY == 0 or ends:
+        if self.done % _NOTE_EVERY == 0 or ends:
             journal.note(step=self.done, loss=round(loss, 6))
         if self.done % checkpoint_every == 0 or ends:
             if validation:

@@ -13,7 +13,7 @@ from torch import nn
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.training.regressor.inputs import Inputs
 
-ROWS_PER_STEP = 64
+_ROWS_PER_STEP = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def _predict(
 ) -> np.ndarray:
     """Unit rows ``(N, 384)`` from plain inputs."""
     model.eval()
-    steps = [rows[start : start + ROWS_PER_STEP] for start in range(0, len(rows), ROWS_PER_STEP)]
+    steps = [rows[start : start + _ROWS_PER_STEP] for start in range(0, len(rows), _ROWS_PER_STEP)]
     predicted = []
     for step in steps:
         batch = inputs.plain(step).to(device)
