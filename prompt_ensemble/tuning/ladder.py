@@ -61,8 +61,6 @@ class Ladder:
 
     rungs: tuple[Rung, ...]
     taken: Rung
-    below_gate: Rung
-    """The rung whose weights the gate varies; the same as ``taken`` if there is no gate."""
     reasons: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Rung:
@@ -89,11 +87,10 @@ def climb(
     taken = step(Rung.of(TUNED, plain, methods.mean_cosine, folds))
     if with_prior:
         taken = step(Rung.of(_WITH_PRIOR, with_prior, methods.mean_cosine, folds))
-    below_gate = taken
     if signals:
         taken = step(_gated(taken, signals, folds))
     references = [Rung.of(name, plain, method, folds) for name, method in _REFERENCES.items()]
-    return Ladder((*rungs, *references), taken, below_gate, tuple(reasons))
+    return Ladder((*rungs, *references), taken, tuple(reasons))
 
 
 def _compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
