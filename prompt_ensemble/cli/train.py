@@ -69,8 +69,9 @@ def regressor(
     from prompt_ensemble.data.pairs import read_pairs
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.models.weights import WeightRoots
-    from prompt_ensemble.training.regressor.recipe_files import read_recipe
-    from prompt_ensemble.training.regressor.regressor_training import HeldOut, train_regressor
+    from prompt_ensemble.training.regressor.held_out import HeldOut
+    from prompt_ensemble.training.regressor.recipe import read_recipe
+    from prompt_ensemble.training.regressor.regressor_training import train_regressor
 
     record = train_regressor(
         read_pairs(data, images), read_recipe(recipe, options.read_settings(settings)), out,

@@ -1,6 +1,7 @@
-"""A gate: blend weights that differ from image to image with the members' signs of certainty.
+"""A gate: blend weights that vary from image to image with signals of the members' certainty.
 
-The weights are ``softmax(base + slopes·z)`` with ``z`` the signals, standardised and clipped.
+The weights of an image are ``softmax(base + slopes z)``, with ``z`` its signals, standardised and
+clipped.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CLIPPED_AT = 3.0
-"""Standard deviations beyond which a signal says no more."""
+_CLIPPED_AT = 3.0
+"""Standard deviations at which a signal is cut."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def gate_weights(gate: Gate, signals: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def standardise(values: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Signals in standard deviations, outliers cut."""
-    clipped: np.ndarray = np.clip((values - centre) / scale, -CLIPPED_AT, CLIPPED_AT)
+    clipped: np.ndarray = np.clip((values - centre) / scale, -_CLIPPED_AT, _CLIPPED_AT)
     return clipped
 
 

@@ -6,16 +6,34 @@ would count them as independent and make every interval too narrow; so whole gro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from prompt_ensemble.core.score import RESAMPLES, Score
-
+RESAMPLES = 2000
 MOST_DRAWS = 100_000_000
 """Numbers drawn in all, 400 MB; of very many groups fewer resamples are as sure."""
-FEWEST_RESAMPLES = 200
+_FEWEST_RESAMPLES = 200
+ENDS = (0.025, 0.975)
+"""Quantiles of the resampled means between which a 95% interval lies."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A mean over images with its 95% bootstrap interval, if there is more than one to draw."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    images: int
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            images = "1 image" if self.images == 1 else f"{self.images} images of one prompt"
+            return f"{self.mean:.4f} ({images}, too few for an interval)"
+        return f"{self.mean:.4f} (95% {self.low:.4f} to {self.high:.4f}, {self.images} images)"
 
 
 @dataclass(frozen=True)
@@ -42,8 +60,10 @@ class Resampling:
     """The draws that all intervals over the same images share."""
 
     groups: np.ndarray
-    """``(N,)`` group of each image; the same numbers rise and fall together."""
+    """``(N,)`` group of each image; images of a group are drawn together."""
     seed: int = 0
+    strata: np.ndarray | None = None
+    """``(N,)`` stratum of each image; as many groups are drawn from each as it has."""
 
     @classmethod
     def of_images(cls, count: int, seed: int = 0) -> Resampling:
@@ -51,50 +71,81 @@ class Resampling:
         return cls(np.arange(count), seed)
 
     @cached_property
-    def numbered(self) -> tuple[np.ndarray, np.ndarray]:
-        """Groups as numbers from 0, ``(N,)``, and images in each, ``(G,)``."""
-        _, number, counts = np.unique(self.groups, return_inverse=True, return_counts=True)
-        return number, counts.astype(np.float32)
+    def group_count(self) -> int:
+        """How many groups there are to draw from."""
+        return len(self._group_sizes)
 
     @cached_property
     def draws(self) -> np.ndarray:
         """How often each group is drawn in each resample, ``(R, G)`` float32."""
-        size = len(self.numbered[1])
         random = np.random.default_rng(self.seed)
-        resamples = max(FEWEST_RESAMPLES, min(RESAMPLES, MOST_DRAWS // max(size, 1)))
-        drawn = np.empty((resamples, size), np.float32)
+        resamples = max(_FEWEST_RESAMPLES, min(RESAMPLES, MOST_DRAWS // max(self.group_count, 1)))
+        drawn = np.empty((resamples, self.group_count), np.float32)
+        strata = self._groups_of_strata()
         for row in drawn:
-            row[:] = np.bincount(random.integers(0, size, size, dtype=np.int32), minlength=size)
+            for groups in strata:
+                size = len(groups)
+                chosen = random.integers(0, size, size, dtype=np.int32)
+                row[groups] = np.bincount(chosen, minlength=size)
         return drawn
 
     def means(self, columns: np.ndarray) -> np.ndarray:
         """Mean of each ``(N, C)`` column in each resample, ``(R, C)``."""
-        number, counts = self.numbered
         centre = columns.mean(axis=0)
-        sums = [np.bincount(number, column, len(counts)) for column in (columns - centre).T]
+        sums = [
+            np.bincount(self._group_numbers, column, self.group_count)
+            for column in (columns - centre).T
+        ]
         offsets = self.draws @ np.stack(sums, axis=1).astype(np.float32)
-        means: np.ndarray = centre + offsets / (self.draws @ counts)[:, None]
+        means: np.ndarray = centre + offsets / (self.draws @ self._group_sizes)[:, None]
         return means
 
     def intervals(self, columns: np.ndarray) -> list[Score]:
         """Mean and 95% interval of each column of ``(N, C)`` per-image values."""
-        if len(self.numbered[1]) == 1:  # every draw is the same one
+        if self.group_count == 1:  # every draw is the same one
             return [Score(float(mean), None, None, len(columns)) for mean in columns.mean(axis=0)]
-        low, high = np.quantile(self.means(columns), (0.025, 0.975), axis=0)
+        lows, highs = np.quantile(self.means(columns), ENDS, axis=0)
         return [
-            Score(float(mean), float(under), float(over), len(columns))
-            for mean, under, over in zip(columns.mean(axis=0), low, high, strict=True)
+            Score(float(mean), float(low), float(high), len(columns))
+            for mean, low, high in zip(columns.mean(axis=0), lows, highs, strict=True)
         ]
 
     def interval(self, per_image: np.ndarray) -> Score:
         """Mean and 95% interval of per-image values."""
         return self.intervals(per_image[:, None])[0]
 
-    def difference(self, one: np.ndarray, other: np.ndarray) -> Difference:
-        """Whether ``one`` is better than ``other`` on the same images, beyond chance."""
-        gain = one - other
+    def difference(self, first: np.ndarray, second: np.ndarray) -> Difference:
+        """Whether ``first`` is better than ``second`` on the same images, beyond chance."""
+        gain = first - second
         means = self.means(gain[:, None])[:, 0]
-        low, high = np.quantile(means, (0.025, 0.975))
+        low, high = np.quantile(means, ENDS)
         beyond = min(np.sum(means <= 0), np.sum(means >= 0))
         p_value = min(1.0, 2 * (int(beyond) + 1) / (len(means) + 1))
         return Difference(float(gain.mean()), float(low), float(high), p_value)
+
+    @cached_property
+    def _group_numbers(self) -> np.ndarray:
+        """Group of each image as a number from 0, ``(N,)``."""
+        return np.unique(self.groups, return_inverse=True)[1]
+
+    @cached_property
+    def _group_sizes(self) -> np.ndarray:
+        """Images in each group, ``(G,)`` float32."""
+        return np.bincount(self._group_numbers).astype(np.float32)
+
+    def _groups_of_strata(self) -> list[np.ndarray]:
+        """Numbers of the groups in each stratum; all groups are one stratum if none are given."""
+        if self.strata is None:
+            return [np.arange(self.group_count)]
+        _, first = np.unique(self._group_numbers, return_index=True)
+        stratum = self.strata[first]
+        return [np.flatnonzero(stratum == label) for label in np.unique(stratum)]
+
+
+def mean_of_strata(strata: Sequence[np.ndarray], seed: int = 0) -> Score:
+    """Mean of the strata's means and its 95% interval; rows are resampled within each stratum."""
+    sizes = np.array([len(rows) for rows in strata])
+    labels = np.repeat(np.arange(len(strata)), sizes)
+    # Scaled so that the plain mean of all rows is the mean of the strata's means.
+    scaled = np.concatenate(strata) * (sizes.mean() / sizes)[labels]
+    return Resampling(np.arange(len(scaled)), seed, labels).interval(scaled)

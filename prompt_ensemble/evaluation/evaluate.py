@@ -12,9 +12,9 @@ from prompt_ensemble.core.blend import blend
 from prompt_ensemble.core.certainty import Signals
 from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.errors import MismatchedIds
-from prompt_ensemble.core.intervals import Difference, Resampling
+from prompt_ensemble.core.intervals import Difference, Resampling, Score
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.core.score import Score, cosines
+from prompt_ensemble.core.score import cosines
 from prompt_ensemble.data.groups import connected_groups
 from prompt_ensemble.data.truth import Truth
 from prompt_ensemble.evaluation import controls, retrieval
@@ -22,8 +22,7 @@ from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun
 from prompt_ensemble.evaluation.retrieval import Retrieval
 from prompt_ensemble.run.saved_predictions import judged_images
 
-CONSTANT = "constant: mean of the other prompts"
-LENGTHS = {
+_LENGTHS = {
     "1-5 words": (1, 5),
     "6-10 words": (6, 10),
     "11-20 words": (11, 20),
@@ -34,7 +33,7 @@ LENGTHS = {
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All there is to say of a run; arrays are in the order of ``image_ids``."""
+    """All measures of a run; arrays are in the order of ``image_ids``."""
 
     name: str
     image_ids: tuple[str, ...]
@@ -66,7 +65,7 @@ class Evaluation:
 
     @property
     def leading(self) -> str:
-        """The blend if there is one, or the best member: what images are ranked by."""
+        """The blend if there is one, else the best member: images are ranked by its cosines."""
         best = max(self.scores, key=lambda name: self.scores[name].mean)
         return BLEND if BLEND in self.scores else best
 
@@ -83,7 +82,7 @@ def evaluate(
     judged = judged_images(run.predictions, truth.embeddings)
     groups = connected_groups(judged.vectors, progress=progress)
     resampling = Resampling(groups)
-    elsewhere = controls.others(judged.vectors, groups)
+    elsewhere = controls.mean_of_other_groups(judged.vectors, groups)
     per_image = {name: cosines(part, judged) for name, part in run.predictions.items()}
     rows = {name: part.take(judged.image_ids).vectors for name, part in run.predictions.items()}
     ranked = {}
@@ -98,16 +97,17 @@ def evaluate(
         image_ids=judged.image_ids,
         groups=len(np.unique(groups)),
         cosines=per_image,
-        scores=score_all(per_image, resampling),
+        scores=_scores(per_image, resampling),
         shuffled={
-            name: float(controls.shuffled(one, elsewhere).mean()) for name, one in rows.items()
+            name: float(controls.shuffled_cosines(vectors, elsewhere).mean())
+            for name, vectors in rows.items()
         },
-        constant=resampling.interval(controls.constant(judged.vectors, elsewhere)),
+        constant=resampling.interval(controls.constant_cosines(judged.vectors, elsewhere)),
         retrieval=ranked,
-        by_source=score_parts(per_image, sources, sorted(set(sources) - {""}), groups),
-        by_length=score_parts(per_image, lengths, list(LENGTHS), groups),
+        by_source=_scores_by_label(per_image, sources, sorted(set(sources) - {""}), groups),
+        by_length=_scores_by_label(per_image, lengths, list(_LENGTHS), groups),
         weights=run.weights,
-        loss_without=losses(run, judged, resampling),
+        loss_without=_losses_without_member(run, judged, resampling),
         seconds=run.seconds,
         memory=run.memory,
         texts=run.texts,
@@ -118,68 +118,78 @@ def evaluate(
     )
 
 
-def score_all(per_image: Mapping[str, np.ndarray], resampling: Resampling) -> dict[str, Score]:
+def _scores(per_image: Mapping[str, np.ndarray], resampling: Resampling) -> dict[str, Score]:
     """Mean and interval of each prediction, the best first."""
-    found = resampling.intervals(np.stack(list(per_image.values()), axis=1))
-    scores = dict(zip(per_image, found, strict=True))
+    intervals = resampling.intervals(np.stack(list(per_image.values()), axis=1))
+    scores = dict(zip(per_image, intervals, strict=True))
     return dict(sorted(scores.items(), key=lambda item: (-item[1].mean, item[0])))
 
 
-def score_parts(
+def _scores_by_label(
     per_image: Mapping[str, np.ndarray],
     labels: Sequence[str],
     order: Sequence[str],
     groups: np.ndarray,
 ) -> dict[str, dict[str, Score]]:
     """The scores within each label that any image has, in the order given."""
-    names = np.array(labels)
-    found = {}
+    label_of_image = np.array(labels)
+    scores = {}
     for label in order:
-        chosen = names == label
+        chosen = label_of_image == label
         if not chosen.any():
             continue
         part = {name: values[chosen] for name, values in per_image.items()}
-        found[label] = score_all(part, Resampling(groups[chosen]))
-    return found
+        scores[label] = _scores(part, Resampling(groups[chosen]))
+    return scores
 
 
 def length_bucket(prompt: str) -> str:
     """The bucket of a prompt's length in words; empty for no prompt."""
     words = len(prompt.split())
-    fitting = (label for label, (low, high) in LENGTHS.items() if low <= words <= high)
+    fitting = (label for label, (low, high) in _LENGTHS.items() if low <= words <= high)
     return next(fitting, "")
 
 
-def losses(run: FinishedRun, truth: Embeddings, resampling: Resampling) -> dict[str, Difference]:
+def _losses_without_member(
+    run: FinishedRun, truth: Embeddings, resampling: Resampling
+) -> dict[str, Difference]:
     """What the blend of the run's own weights loses without each of its members."""
     weights = {name: weight for name, weight in run.weights.items() if weight}
     if len(weights) < 2:
         return {}
-    whole = blend_cosines(run, weights, truth)
+    whole = _blend_cosines(run, weights, truth)
     return {
         name: resampling.difference(
-            whole, blend_cosines(run, {k: v for k, v in weights.items() if k != name}, truth)
+            whole, _blend_cosines(run, {k: v for k, v in weights.items() if k != name}, truth)
         )
         for name in weights
     }
 
 
-def blend_cosines(run: FinishedRun, weights: Mapping[str, float], truth: Embeddings) -> np.ndarray:
+def _blend_cosines(run: FinishedRun, weights: Mapping[str, float], truth: Embeddings) -> np.ndarray:
     """Cosine of a blend of some of the run's members for each image."""
     return cosines(blend({name: run.predictions[name] for name in weights}, weights), truth)
 
 
-def compare(one: Evaluation, other: Evaluation, truth: Embeddings) -> dict[str, Difference]:
-    """What each prediction of ``one`` gains over that of the same name in ``other``."""
-    there = set(other.image_ids)
-    shared = [image_id for image_id in one.image_ids if image_id in there]
+def compare(first: Evaluation, second: Evaluation, truth: Embeddings) -> dict[str, Difference]:
+    """What each prediction of ``first`` gains over that of the same name in ``second``."""
+    in_second = set(second.image_ids)
+    shared = [image_id for image_id in first.image_ids if image_id in in_second]
     if not shared:
-        raise MismatchedIds(f"{one.name} and {other.name} have no image in common; nothing to do")
+        raise MismatchedIds(
+            f"{first.name} and {second.name} have no image in common; nothing to do"
+        )
     resampling = Resampling(connected_groups(truth.take(shared).vectors))
-    place = [{i: n for n, i in enumerate(side.image_ids)} for side in (one, other)]
-    rows = [[where[image_id] for image_id in shared] for where in place]
+    rows_of_first, rows_of_second = (_rows_of(run, shared) for run in (first, second))
     return {
-        name: resampling.difference(one.cosines[name][rows[0]], other.cosines[name][rows[1]])
-        for name in one.cosines
-        if name in other.cosines
+        name: resampling.difference(
+            first.cosines[name][rows_of_first], second.cosines[name][rows_of_second]
+        )
+        for name in first.cosines
+        if name in second.cosines
     }
+
+
+def _rows_of(evaluation: Evaluation, image_ids: Sequence[str]) -> list[int]:
+    row = {image_id: number for number, image_id in enumerate(evaluation.image_ids)}
+    return [row[image_id] for image_id in image_ids]

@@ -1,67 +1,51 @@
-"""The plots of an evaluation, each as SVG text that stands in a page by itself."""
+"""The plots of an evaluation, as SVG text for its page."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prompt_ensemble.core.errors import MissingDependency
+from prompt_ensemble.core.svg_figures import draw_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from prompt_ensemble.evaluation.evaluate import Evaluation
 
-WIDTH = 5.6
-BINS = 40
-CONFIDENCE_BINS = 10
-MOST_HISTOGRAMS = 12
-
-Draw = Callable[["Figure", "Evaluation"], None]
+_WIDTH = 5.6
+_BINS = 40
+_CONFIDENCE_BINS = 10
+_MOST_HISTOGRAMS = 12
 
 
 def figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     """Title and SVG of each plot there is data for."""
     names = list(evaluation.scores)
-    plots: list[tuple[str, Draw, float]] = [("Scores of images", histogram, 3.6)]
+    plots: list[tuple[str, Callable[..., None], float]] = [
+        ("Scores of images", _draw_histogram, 3.6)
+    ]
     if evaluation.loss_without:
         height = 1.4 + 0.35 * len(evaluation.loss_without)
-        plots.append(("Weights, and what the blend loses without a member", weight_bars, height))
+        plots.append(
+            ("Weights, and what the blend loses without a member", _draw_weight_bars, height)
+        )
     if len(names) > 1:
-        plots.append(("Correlation of the predictions' scores", heat_map, 4.8))
+        plots.append(("Correlation of the predictions' scores", _draw_heat_map, 4.8))
     if evaluation.signals:
-        plots.append(("Score by confidence", calibration, 3.6))
+        plots.append(("Score by confidence", _draw_calibration, 3.6))
     for title, draw, height in plots:
-        yield title, svg(title, draw, evaluation, height)
+        drawn = partial(draw, evaluation=evaluation)
+        yield title, draw_svg(title, drawn, (_WIDTH, height), ", or leave out --out")
 
 
-def svg(title: str, draw: Draw, evaluation: Evaluation, height: float) -> str:
-    """One drawn figure; the same data give the same text, and no two figures share an id."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependency(
-            "the page's plots need matplotlib, which is not installed; "
-            "pip install 'prompt-ensemble[training]', or leave out --out"
-        ) from error
-    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        draw(figure, evaluation)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def histogram(figure: Figure, evaluation: Evaluation) -> None:
-    """How the images' cosines are spread, a line for each prediction."""
+def _draw_histogram(figure: Figure, evaluation: Evaluation) -> None:
+    """Distribution of the images' cosines, a line for each prediction."""
     axes = figure.subplots()
-    edges = np.linspace(-0.2, 1, BINS + 1)
-    for name in list(evaluation.scores)[:MOST_HISTOGRAMS]:
+    edges = np.linspace(-0.2, 1, _BINS + 1)
+    for name in list(evaluation.scores)[:_MOST_HISTOGRAMS]:
         counts, _ = np.histogram(evaluation.cosines[name], edges)
         axes.stairs(counts, edges, label=name, linewidth=1.5)
     axes.set_xlabel("cosine to the true prompt")
@@ -69,8 +53,8 @@ def histogram(figure: Figure, evaluation: Evaluation) -> None:
     axes.legend(fontsize="small")
 
 
-def weight_bars(figure: Figure, evaluation: Evaluation) -> None:
-    """Weights, and beside them the leave-one-out losses with their intervals."""
+def _draw_weight_bars(figure: Figure, evaluation: Evaluation) -> None:
+    """Weights on the left, leave-one-out losses with their intervals on the right."""
     names = list(evaluation.loss_without)[::-1]
     losses = [evaluation.loss_without[name] for name in names]
     left, right = figure.subplots(1, 2, sharey=True)
@@ -83,8 +67,8 @@ def weight_bars(figure: Figure, evaluation: Evaluation) -> None:
     right.set_xlabel("score lost without it (95%)")
 
 
-def heat_map(figure: Figure, evaluation: Evaluation) -> None:
-    """How alike the successes of two predictions are."""
+def _draw_heat_map(figure: Figure, evaluation: Evaluation) -> None:
+    """Correlation of the cosines of every two predictions."""
     names = list(evaluation.scores)
     axes = figure.subplots()
     values = np.corrcoef(np.stack([evaluation.cosines[name] for name in names]))
@@ -96,12 +80,12 @@ def heat_map(figure: Figure, evaluation: Evaluation) -> None:
         axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", color=shade)
 
 
-def calibration(figure: Figure, evaluation: Evaluation) -> None:
+def _draw_calibration(figure: Figure, evaluation: Evaluation) -> None:
     """Mean score of the leading prediction by tenths of each confidence signal."""
     axes = figure.subplots()
     scores = evaluation.cosines[evaluation.leading]
     for name, values in evaluation.signals.items():
-        parts = np.array_split(scores[np.argsort(values, kind="stable")], CONFIDENCE_BINS)
+        parts = np.array_split(scores[np.argsort(values, kind="stable")], _CONFIDENCE_BINS)
         means = [float(part.mean()) for part in parts if len(part)]
         axes.plot(range(1, len(means) + 1), means, marker="o", label=name)
     axes.set_xlabel("tenth of the images by confidence")

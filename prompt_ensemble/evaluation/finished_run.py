@@ -1,4 +1,4 @@
-"""A finished run as evaluation sees it: what was predicted, by which weights, in what time."""
+"""A finished run: what was predicted, with which weights, in what time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from prompt_ensemble.run.saved_predictions import load_parts, read_record
 
 BLEND = "(blend)"
 """The blend among the members; no member can be called so."""
-NO_TEXT = ("image_id", "seconds", "problem")
+_NO_TEXT = ("image_id", "seconds", "problem")
+"""Columns of ``predictions.csv`` that are no member's texts."""
 
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """Predictions by name, the blend under its own, and what else the run has left."""
+    """Predictions by name, the blend as ``(blend)``, and what else the run recorded."""
 
     name: str
     predictions: Mapping[str, Embeddings]
@@ -28,7 +29,7 @@ class FinishedRun:
     memory: Mapping[str, float] = field(default_factory=dict)
     """MB at most, for each member."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Member → image id → what it said."""
+    """Member → image id → its texts."""
 
 
 def read_run(sources: Sequence[Path]) -> FinishedRun:
@@ -42,20 +43,23 @@ def read_run(sources: Sequence[Path]) -> FinishedRun:
     if (folder / "submission.csv").is_file():
         parts[BLEND] = read_submission(folder / "submission.csv")
     record = read_record(folder)
-    members = {one: record["members"][one] for one in parts if one in record.get("members", {})}
+    listed = record.get("members", {})
+    members = {part: listed[part] for part in parts if part in listed}
     images = max(1, len(next(iter(parts.values()))))
     with reading(folder / "run.json", "the record of a run"):
-        weights = {one: float(member["weight"]) for one, member in members.items()}
-        seconds = {one: float(member["seconds"]) / images for one, member in members.items()}
-        memory = {one: float(member.get("peak_memory_mb", 0)) for one, member in members.items()}
-    texts = read_texts(folder / "predictions.csv")
+        weights = {member: float(entry["weight"]) for member, entry in members.items()}
+        seconds = {member: float(entry["seconds"]) / images for member, entry in members.items()}
+        memory = {
+            member: float(entry.get("peak_memory_mb", 0)) for member, entry in members.items()
+        }
+    texts = _read_texts(folder / "predictions.csv")
     return FinishedRun(name, parts, weights, seconds, memory, texts)
 
 
-def read_texts(path: Path) -> dict[str, dict[str, str]]:
-    """What each member said of each image, from ``predictions.csv``."""
+def _read_texts(path: Path) -> dict[str, dict[str, str]]:
+    """Texts of each member for each image, from ``predictions.csv``."""
     if not path.is_file():
         return {}
     rows = read_table(path, "a table of predictions", "image_id")
-    members = [name for name in (rows[0] if rows else {}) if name not in NO_TEXT]
+    members = [name for name in (rows[0] if rows else {}) if name not in _NO_TEXT]
     return {name: {row["image_id"]: row[name] for row in rows} for name in members}

@@ -7,9 +7,9 @@ function valueOf(row, column) {
   return cell.textContent ? cell.textContent.toLowerCase() : -Infinity;
 }
 
-function compare(one, other) {
-  if (typeof one === typeof other) return (one > other) - (one < other);
-  return typeof one === "number" ? -1 : 1;
+function compare(first, second) {
+  if (typeof first === typeof second) return (first > second) - (first < second);
+  return typeof first === "number" ? -1 : 1;
 }
 
 function sortBy(header) {

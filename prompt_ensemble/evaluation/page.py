@@ -1,19 +1,16 @@
-"""The page of an evaluation: one HTML file that opens from disk, on a phone too.
-
-Everything is inside the file, and its content policy forbids the browser to ask for more.
-"""
+"""The page of an evaluation: one HTML file that opens from disk, on a phone too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
-from importlib import resources
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prompt_ensemble.core.score import Score
+from prompt_ensemble.core.html import render
+from prompt_ensemble.core.intervals import Score
 from prompt_ensemble.evaluation.figures import figures
 from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.thumbnails import data_address
@@ -23,11 +20,53 @@ if TYPE_CHECKING:
     from prompt_ensemble.evaluation.evaluate import Evaluation
 
 SHOWN = 60
-"""Images at either end that stand in the page; the table in images.csv has them all."""
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""Images at either end that the page shows; the table in images.csv has them all."""
+_SCORE_COLUMNS = (
+    "prediction", "score (95%)", "shuffled", "median rank",
+    "recall@1", "recall@5", "recall@10", "weight", "loss without", "s / image", "MB",
+)  # fmt: skip
 
-Cell = str | float | Score
-Row = Sequence[Cell]
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table; a number carries its value, so that the column sorts as numbers."""
+
+    text: str
+    value: str = ""
+    interval: str = ""
+
+    @classmethod
+    def of(cls, content: str | float | Score) -> Cell:
+        """Words as they are; numbers in as many digits as they deserve."""
+        if isinstance(content, str):
+            return cls(content)
+        if not isinstance(content, Score):
+            places = 0 if float(content).is_integer() else 4 if abs(content) < 10 else 1
+            return cls(f"{content:.{places}f}", f"{content:.9g}")
+        interval = ""
+        if content.low is not None and content.high is not None:
+            interval = f"{content.low:.4f} to {content.high:.4f}"
+        return cls(f"{content.mean:.4f}", f"{content.mean:.9g}", interval)
+
+
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names of columns, and rows as long."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """A row of the table of images; without a file there is no thumbnail."""
+
+    alt: str
+    thumbnail: str
+    cells: Row
 
 
 def page(
@@ -36,139 +75,83 @@ def page(
     against: Mapping[str, Difference] | None = None,
 ) -> str:
     """The whole page; ``images`` are files for the thumbnails, by image id."""
-    return "".join(pieces(evaluation, images, against or {}))
+    gains = [_row(name, str(gain)) for name, gain in (against or {}).items()]
+    return render(
+        "prompt_ensemble.evaluation",
+        "page.html",
+        title=f"Evaluation of {evaluation.name}",
+        evaluation=evaluation,
+        scores=Table(_SCORE_COLUMNS, list(_score_rows(evaluation))),
+        gains=Table(("prediction", "gain (95% interval), p-value"), gains),
+        figures=figures(evaluation),
+        parts=[
+            ("source", _part_table("source", evaluation, evaluation.by_source)),
+            ("length", _part_table("length", evaluation, evaluation.by_length)),
+        ],
+        image_columns=_image_columns(evaluation),
+        images=list(_shown_images(evaluation, images)),
+    )
 
 
-def pieces(
-    evaluation: Evaluation, images: Mapping[str, Path], against: Mapping[str, Difference]
-) -> Iterator[str]:
-    """The page, piece by piece."""
-    title = f"Evaluation of {evaluation.name}"
-    yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escape(title)}</title><style>{asset('page.css')}</style></head>"
-    yield f"<body><h1>{escape(title)}</h1>"
-    for leak in evaluation.leaks:
-        yield f'<p class="leak" role="alert">{escape(leak)}.</p>'
-    leading = evaluation.leading
-    yield f"<p>{escape(leading)}: mean cosine <b>{escape(str(evaluation.scores[leading]))}</b>, "
-    yield f"{evaluation.groups} groups of prompts. Intervals resample whole groups.</p>"
-    yield "<h2>Scores</h2>"
-    yield from table(SCORE_COLUMNS, score_rows(evaluation))
-    yield f"<p>Control that never looks: {escape(str(evaluation.constant))}, the mean of all "
-    yield "other prompts. “Shuffled” is the mean over pairings with other prompts.</p>"
-    if against:
-        yield "<h2>Gain over the other run</h2>"
-        yield from table(("prediction", "gain (95% interval), p-value"), gain_rows(against))
-    yield "<h2>Plots</h2>"
-    for caption, svg in figures(evaluation):
-        yield f'<figure role="img" aria-label="{escape(caption)}">{svg}'
-        yield f"<figcaption>{escape(caption)}</figcaption></figure>"
-    for label, parts in (("source", evaluation.by_source), ("length", evaluation.by_length)):
-        if parts:
-            yield f"<h2>By {label} of the prompt</h2>"
-            names = list(evaluation.scores)
-            yield from table((label, "images", *names), part_rows(parts, names))
-    yield from image_section(evaluation, images)
-    yield f"<script>{asset('page.js')}</script></body></html>\n"
+def _row(*contents: str | float | Score) -> Row:
+    return tuple(Cell.of(content) for content in contents)
 
 
-SCORE_COLUMNS = (
-    "prediction", "score (95%)", "shuffled", "median rank",
-    "recall@1", "recall@5", "recall@10", "weight", "loss without", "s / image", "MB",
-)  # fmt: skip
-
-
-def score_rows(evaluation: Evaluation) -> Iterator[Row]:
+def _score_rows(evaluation: Evaluation) -> Iterator[Row]:
     """One row a prediction, the best first."""
     for name, score in evaluation.scores.items():
-        found = evaluation.retrieval[name]
+        ranks = evaluation.retrieval[name]
         loss = evaluation.loss_without.get(name)
-        yield (
+        yield _row(
             name, score, evaluation.shuffled[name],
-            found.median_rank, found.recall_at_1, found.recall_at_5, found.recall_at_10,
+            ranks.median_rank, ranks.recall_at_1, ranks.recall_at_5, ranks.recall_at_10,
             evaluation.weights.get(name, ""), loss.mean if loss else "",
             evaluation.seconds.get(name, ""), evaluation.memory.get(name, ""),
         )  # fmt: skip
 
 
-def gain_rows(against: Mapping[str, Difference]) -> Iterator[Row]:
-    """Paired differences to the other run."""
-    for name, gain in against.items():
-        yield name, str(gain)
+def _part_table(
+    label: str, evaluation: Evaluation, parts: Mapping[str, Mapping[str, Score]]
+) -> Table:
+    """One row a source or bucket of lengths, one column a prediction."""
+    names = list(evaluation.scores)
+    rows = [
+        _row(part, float(scores[names[0]].images), *(scores[name] for name in names))
+        for part, scores in parts.items()
+    ]
+    return Table((label, "images", *names), rows)
 
 
-def part_rows(parts: Mapping[str, Mapping[str, Score]], names: Sequence[str]) -> Iterator[Row]:
-    """One row a source or bucket."""
-    for label, scores in parts.items():
-        images = float(next(iter(scores.values())).images)
-        yield label, images, *(scores[name] for name in names)
+def _image_columns(evaluation: Evaluation) -> list[str]:
+    """Columns of the table of images, after the picture."""
+    texts = [f"{name} says" for name in _members_with_text(evaluation)]
+    source = ["source"] if evaluation.sources else []
+    return ["id", "true prompt", *_predictions(evaluation), *texts, *source]
 
 
-def table(columns: Iterable[str], rows: Iterable[Row]) -> Iterator[str]:
-    """A sortable table of words and numbers."""
-    yield f'<div class="scroll"><table><thead><tr>{head(columns)}</tr></thead><tbody>'
-    for row in rows:
-        yield f"<tr>{''.join(map(cell, row))}</tr>"
-    yield "</tbody></table></div>"
-
-
-def head(columns: Iterable[str]) -> str:
-    """Column names that can be pressed."""
-    return "".join(f"<th><button>{escape(name)}</button></th>" for name in columns)
-
-
-def cell(value: Cell, label: str = "") -> str:
-    """One cell; numbers carry their value, so that they sort as numbers."""
-    said = f' data-label="{escape(label)}"' if label else ""
-    if isinstance(value, str):
-        return f"<td{said}>{escape(value)}</td>"
-    if isinstance(value, Score):
-        text = f"{value.mean:.4f}"
-        if value.low is not None and value.high is not None:
-            text += f" <small>{value.low:.4f} to {value.high:.4f}</small>"
-        return f'<td class="number" data-value="{value.mean:.9g}"{said}>{text}</td>'
-    places = 0 if float(value).is_integer() else 4 if abs(value) < 10 else 1
-    number = f"{value:.{places}f}"
-    return f'<td class="number" data-value="{value:.9g}"{said}>{number}</td>'
-
-
-def image_section(evaluation: Evaluation, images: Mapping[str, Path]) -> Iterator[str]:
-    """The best and the worst images with what was said of them."""
+def _shown_images(evaluation: Evaluation, images: Mapping[str, Path]) -> Iterator[ShownImage]:
+    """The best and the worst images with the texts that members gave them."""
     scores = evaluation.cosines[evaluation.leading]
     order = np.argsort(-scores, kind="stable")
     chosen = order if len(order) <= 2 * SHOWN else np.r_[order[:SHOWN], order[-SHOWN:]]
-    speaking = [name for name in evaluation.texts if name in evaluation.scores]
-    members = [name for name in evaluation.scores if name != evaluation.leading]
-    columns = ["image", "id", "true prompt", evaluation.leading, *members]
-    columns += [f"{name} says" for name in speaking]
-    if evaluation.sources:
-        columns.append("source")
-    yield f"<h2>Images, best first</h2><p>{len(chosen)} of {len(order)}; all of them stand in "
-    yield 'images.csv.</p><p><label>Search <input type="search" id="search"></label> '
-    yield f'<span id="shown" role="status">{len(chosen)} shown</span></p>'
-    yield f'<div class="scroll"><table class="images"><thead><tr>{head(columns)}</tr></thead>'
-    yield "<tbody>"
     for row in chosen:
         image_id = evaluation.image_ids[row]
-        cells: list[Cell] = [image_id, evaluation.prompts.get(image_id, "")]
-        cells += [float(evaluation.cosines[name][row]) for name in (evaluation.leading, *members)]
-        cells += [evaluation.texts[name].get(image_id, "") for name in speaking]
-        cells += [evaluation.sources.get(image_id, "")] if evaluation.sources else []
-        yield f"<tr><td>{picture(evaluation, image_id, images)}</td>"
-        yield "".join(map(cell, cells, columns[1:])) + "</tr>"
-    yield "</tbody></table></div>"
+        prompt = evaluation.prompts.get(image_id, "")
+        cosines = [float(evaluation.cosines[name][row]) for name in _predictions(evaluation)]
+        texts = [
+            evaluation.texts[name].get(image_id, "") for name in _members_with_text(evaluation)
+        ]
+        source = [evaluation.sources.get(image_id, "")] if evaluation.sources else []
+        picture = data_address(load_image(images[image_id])) if image_id in images else ""
+        cells = _row(image_id, prompt, *cosines, *texts, *source)
+        yield ShownImage(prompt or image_id, picture, cells)
 
 
-def picture(evaluation: Evaluation, image_id: str, images: Mapping[str, Path]) -> str:
-    """The thumbnail, if the file is known; its alternative text is the true prompt."""
-    if image_id not in images:
-        return ""
-    said = escape(evaluation.prompts.get(image_id, "") or image_id)
-    return f'<img loading="lazy" alt="{said}" src="{data_address(load_image(images[image_id]))}">'
+def _predictions(evaluation: Evaluation) -> list[str]:
+    """The leading prediction and then all others, the best first."""
+    others = [name for name in evaluation.scores if name != evaluation.leading]
+    return [evaluation.leading, *others]
 
 
-def asset(name: str) -> str:
-    """The style or the script, which are files of their own to be read as what they are."""
-    return (resources.files("prompt_ensemble.evaluation") / name).read_text(encoding="utf-8")
+def _members_with_text(evaluation: Evaluation) -> list[str]:
+    return [name for name in evaluation.texts if name in evaluation.scores]

@@ -1,4 +1,4 @@
-"""An evaluation for programs and spreadsheets: one JSON object, and a table of images."""
+"""An evaluation for programs and spreadsheets: a JSON object and a table of images."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def as_record(
         },
         "constant": asdict(evaluation.constant),
         "loss_without": {name: asdict(loss) for name, loss in evaluation.loss_without.items()},
-        "by_source": parts_record(evaluation.by_source),
-        "by_length": parts_record(evaluation.by_length),
+        "by_source": _parts_record(evaluation.by_source),
+        "by_length": _parts_record(evaluation.by_length),
     }
     if against is not None:
         record["gain"] = {name: asdict(gain) for name, gain in against.items()}
     return record
 
 
-def parts_record(parts: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+def _parts_record(parts: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """Scores by label and prediction."""
     return {
         label: {name: asdict(score) for name, score in scores.items()}  # type: ignore[call-overload]

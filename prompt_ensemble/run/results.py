@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from prompt_ensemble.core.certainty import said
+from prompt_ensemble.core.certainty import text_confidence
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.submission import submission_ids, write_submission
 from prompt_ensemble.run.page import write_report
@@ -55,7 +55,7 @@ def write_confidence(prediction: Prediction, path: Path) -> None:
 
     outputs = {name: result.outputs for name, result in prediction.members.items()}
     image_ids = [image.image_id for image in prediction.album.good]
-    table = pd.DataFrame({"image_id": image_ids, **said(outputs)})
+    table = pd.DataFrame({"image_id": image_ids, **text_confidence(outputs)})
     write_atomically(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\r\n"))
 
 

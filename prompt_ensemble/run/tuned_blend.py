@@ -11,9 +11,8 @@ from typing import Any
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.gate import Gate
-from prompt_ensemble.core.intervals import Difference
+from prompt_ensemble.core.intervals import Difference, Score
 from prompt_ensemble.core.records import read_object
-from prompt_ensemble.core.score import Score
 from prompt_ensemble.core.typed_tables import from_table
 
 FORMAT = 1

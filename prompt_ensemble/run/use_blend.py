@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from prompt_ensemble.core.certainty import agreement, said
+from prompt_ensemble.core.certainty import agreement, text_confidence
 from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.errors import BadConfig, nearest_name
 from prompt_ensemble.core.gate import Gate, gate_weights
 from prompt_ensemble.core.outputs import Outputs
-from prompt_ensemble.core.pair_products import products_among
+from prompt_ensemble.core.pair_products import pair_products
 from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.run.config import RunConfig
 from prompt_ensemble.run.tuned_blend import TunedBlend
@@ -54,7 +54,7 @@ def gated_blend(
     image_ids = parts[names[0]].image_ids
     ordered = [parts[name].take(image_ids).vectors for name in names]
     spoken = {name: outputs[name].take(image_ids) for name in names}
-    signals = {**agreement(names, products_among(ordered)), **said(spoken)}
+    signals = {**agreement(names, pair_products(ordered)), **text_confidence(spoken)}
     missing = sorted(set(gate.signals) - set(signals))
     if missing:
         raise BadConfig(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,25 +11,25 @@ from prompt_ensemble.tuning.objective import blend_cosines
 from prompt_ensemble.tuning.statistics import Statistics
 
 
-def held_out(statistics: Statistics, folds: np.ndarray, method: Method) -> np.ndarray:
+def held_out_cosines(statistics: Statistics, folds: np.ndarray, method: Method) -> np.ndarray:
     """Cosine of the blend for each image, ``(N,)``, by weights that never saw its fold."""
     cosines = np.empty(len(statistics))
-    for fit, judged in turns(folds):
-        weights = method(statistics.rows(fit))
+    for fitted, judged in fold_masks(folds):
+        weights = method(statistics.rows(fitted))
         cosines[judged] = blend_cosines(statistics.rows(judged), weights)
     return cosines
 
 
-def turns(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def fold_masks(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For each fold the images outside it and inside it, as masks."""
     for fold in np.unique(folds):
         yield folds != fold, folds == fold
 
 
-def without(name: str, method: Method) -> Callable[[Statistics], np.ndarray]:
+def without_member(name: str, method: Method) -> Method:
     """The method applied to all members but one, whose weight is 0."""
 
-    def leave_out(statistics: Statistics) -> np.ndarray:
+    def weights_of_others(statistics: Statistics) -> np.ndarray:
         others = [other for other in statistics.names if other != name]
         weights = np.zeros(len(statistics.names))
         weights[[statistics.names.index(other) for other in others]] = method(
@@ -37,4 +37,4 @@ def without(name: str, method: Method) -> Callable[[Statistics], np.ndarray]:
         )
         return weights
 
-    return leave_out
+    return weights_of_others

@@ -1,7 +1,7 @@
-"""A ladder from equal weights upwards, where each rung must win on held-out groups.
+"""A ladder of blends from simple to complex, where each rung must win on held-out groups.
 
-Equal weights → tuned weights → tuned with a share of the prior → a gate. A rung whose gain over
-the one below lies within noise is not taken, and the ladder says so.
+Equal weights → tuned weights → tuned with a share of the prior → a gate. A rung is taken only if
+its gain over the last one taken is beyond noise; the reasons say how each comparison went.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from prompt_ensemble.core.certainty import Signals
 from prompt_ensemble.core.intervals import Resampling
 from prompt_ensemble.tuning import methods
-from prompt_ensemble.tuning.cross_validation import held_out, turns
+from prompt_ensemble.tuning.cross_validation import fold_masks, held_out_cosines
 from prompt_ensemble.tuning.gate_fit import fit_gate, gate_cosines
 from prompt_ensemble.tuning.methods import Method
 from prompt_ensemble.tuning.statistics import Statistics
@@ -21,11 +21,11 @@ from prompt_ensemble.tuning.statistics import Statistics
 EQUAL = "equal weights"
 SINGLE = "best single member"
 TUNED = "tuned"
-WITH_PRIOR = "tuned with prior"
+_WITH_PRIOR = "tuned with prior"
 GATED = "gate"
-FEWEST_GROUPS = 10
-"""Of fewer, resampling cannot tell how sure a mean is: its intervals are far too narrow."""
-REFERENCES = {
+_FEWEST_GROUPS = 10
+"""With fewer, intervals from resampling are far too narrow to be believed."""
+_REFERENCES = {
     SINGLE: methods.best_single,
     "least squares": methods.least_squares,
     "Nelder-Mead": methods.nelder_mead,
@@ -34,7 +34,7 @@ REFERENCES = {
 
 @dataclass(frozen=True, eq=False)
 class Rung:
-    """A way to weights, and how it does on images it was not fitted to."""
+    """A method that fits weights, and its scores on images it was not fitted to."""
 
     name: str
     statistics: Statistics
@@ -44,8 +44,8 @@ class Rung:
 
     @classmethod
     def of(cls, name: str, statistics: Statistics, method: Method, folds: np.ndarray) -> Rung:
-        """The rung, judged."""
-        return cls(name, statistics, method, held_out(statistics, folds, method))
+        """The rung with its held-out scores."""
+        return cls(name, statistics, method, held_out_cosines(statistics, folds, method))
 
     def weights(self) -> dict[str, float]:
         """Weights fitted to all images, in digits that every processor agrees on."""
@@ -61,8 +61,6 @@ class Ladder:
 
     rungs: tuple[Rung, ...]
     taken: Rung
-    below_gate: Rung
-    """The rung whose weights the gate varies; the same as ``taken`` if there is no gate."""
     reasons: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Rung:
@@ -76,31 +74,30 @@ def climb(
     resampling: Resampling,
     folds: np.ndarray,
 ) -> Ladder:
-    """Try every rung, taking those that win."""
+    """Try every rung, taking those that win; references are judged, too, but never taken."""
     taken = Rung.of(EQUAL, plain, methods.equal, folds)
     rungs, reasons = [taken], []
 
     def step(rung: Rung) -> Rung:
         rungs.append(rung)
-        better, reason = compare(rung, taken, resampling)
+        better, reason = _compare(rung, taken, resampling)
         reasons.append(reason)
         return rung if better else taken
 
     taken = step(Rung.of(TUNED, plain, methods.mean_cosine, folds))
     if with_prior:
-        taken = step(Rung.of(WITH_PRIOR, with_prior, methods.mean_cosine, folds))
-    below_gate = taken
+        taken = step(Rung.of(_WITH_PRIOR, with_prior, methods.mean_cosine, folds))
     if signals:
-        taken = step(gated(taken, signals, folds))
-    references = [Rung.of(name, plain, method, folds) for name, method in REFERENCES.items()]
-    return Ladder((*rungs, *references), taken, below_gate, tuple(reasons))
+        taken = step(_gated(taken, signals, folds))
+    references = [Rung.of(name, plain, method, folds) for name, method in _REFERENCES.items()]
+    return Ladder((*rungs, *references), taken, tuple(reasons))
 
 
-def compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
-    """Whether a rung beats the one below beyond noise, and the sentence that says it."""
+def _compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
+    """Whether a rung beats the one below beyond noise, and a sentence with the numbers."""
     gain = resampling.difference(rung.cosines, below.cosines)
-    groups = len(resampling.numbered[1])
-    better = gain.beyond_noise and groups >= FEWEST_GROUPS
+    groups = resampling.group_count
+    better = gain.beyond_noise and groups >= _FEWEST_GROUPS
     verdict = "taken"
     if not gain.beyond_noise:
         verdict = f"within noise, {below.name} stays"
@@ -109,17 +106,16 @@ def compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]
     return better, f"{rung.name} against {below.name}, held out: {gain}; {verdict}"
 
 
-def gated(below: Rung, signals: Signals, folds: np.ndarray) -> Rung:
+def _gated(below: Rung, signals: Signals, folds: np.ndarray) -> Rung:
     """The gate over the weights of the rung below, fitted and judged fold by fold."""
     statistics = below.statistics
     cosines = np.empty(len(statistics))
-    for fit, judged in turns(folds):
-        seen = statistics.rows(fit)
-        gate = fit_gate(seen, rows_of(signals, fit), below.method(seen))
-        cosines[judged] = gate_cosines(gate, statistics.rows(judged), rows_of(signals, judged))
+    for fitted, judged in fold_masks(folds):
+        seen = statistics.rows(fitted)
+        gate = fit_gate(seen, _rows(signals, fitted), below.method(seen))
+        cosines[judged] = gate_cosines(gate, statistics.rows(judged), _rows(signals, judged))
     return Rung(GATED, statistics, below.method, cosines)
 
 
-def rows_of(signals: Signals, chosen: np.ndarray) -> Signals:
-    """Signals of some images."""
+def _rows(signals: Signals, chosen: np.ndarray) -> Signals:
     return {name: values[chosen] for name, values in signals.items()}

@@ -1,7 +1,7 @@
-"""Ways to weights: the real one, two references, and equal weights as the control.
+"""Methods that fit blend weights: the one in use, two references, equal weights as a control.
 
-The score does not change when all weights are scaled, so the simplex needs no constraint of its
-own: weights are kept from falling below zero, and scaled to sum one afterwards.
+The score does not change when all weights are scaled, so weights need not sum to one while
+they are fitted: they are kept from falling below zero, and scaled to sum one afterwards.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import minimize, nnls
 
-from prompt_ensemble.tuning.objective import blend_cosines, mean_and_gradient, square
+from prompt_ensemble.tuning.objective import blend_cosines, mean_and_gradient, symmetric
 from prompt_ensemble.tuning.statistics import Statistics
 
 Method = Callable[[Statistics], np.ndarray]
 """From statistics of images to ``(K,)`` weights, 0 or more, that sum to one."""
 
-LEADER_SHARE = 0.7
-WEIGHT_STEPS = 10_000
-"""What a blend's score shows of a weight: a step more or less moves it by less than 1e-7."""
-SAME_SUMMIT = 1e-9
+_LEADER_SHARE = 0.7
+"""Weight of the best single member in the start that is near it."""
+_WEIGHT_STEPS = 10_000
+"""Steps that weights are rounded to: one more or less moves a score by less than 1e-7."""
+_SAME_MAXIMUM = 1e-9
 """Mean cosines this near are equal."""
-NELDER_MEAD_IMAGES = 5000
-NELDER_MEAD_TRIALS = 600
+_NELDER_MEAD_IMAGES = 5000
+_NELDER_MEAD_TRIALS = 600
 
 
 def equal(statistics: Statistics) -> np.ndarray:
@@ -40,73 +41,73 @@ def best_single(statistics: Statistics) -> np.ndarray:
 
 def mean_cosine(statistics: Statistics) -> np.ndarray:
     """Weights of the highest mean cosine: L-BFGS-B by the exact gradient, from several starts."""
-    return climb(statistics, starts(statistics))
+    return _ascend(statistics, _starts(statistics))
 
 
-def climb(statistics: Statistics, begin: Sequence[np.ndarray]) -> np.ndarray:
-    """The best of the summits reached from ``begin``; the first of those equal but for rounding."""
+def _ascend(statistics: Statistics, starts: Sequence[np.ndarray]) -> np.ndarray:
+    """The best maximum reached; of those equal but for rounding the one of the first start."""
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         mean, gradient = mean_and_gradient(statistics, weights)
         return -mean, -gradient
 
     bounds = [(0.0, None)] * len(statistics.names)
-    # Climbed to where float64 ends, so that the last bits of a processor decide no digit kept.
+    # Tight to the limit of float64, so that a processor's last bits change no digit that is kept.
     options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 500}
     ends = [
         minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        for start in begin
+        for start in starts
     ]
     lowest = min(float(end.fun) for end in ends)
-    first = next(end for end in ends if end.fun <= lowest + SAME_SUMMIT)
-    return on_simplex(first.x)
+    first = next(end for end in ends if end.fun <= lowest + _SAME_MAXIMUM)
+    return _with_sum_one(first.x)
 
 
-def starts(statistics: Statistics) -> list[np.ndarray]:
+def _starts(statistics: Statistics) -> list[np.ndarray]:
     """Where climbing begins: the middle, least squares, and near the best single member."""
     middle = equal(statistics)
-    leader = LEADER_SHARE * best_single(statistics) + (1 - LEADER_SHARE) * middle
+    leader = _LEADER_SHARE * best_single(statistics) + (1 - _LEADER_SHARE) * middle
     return [middle, least_squares(statistics), leader]
 
 
 def least_squares(statistics: Statistics) -> np.ndarray:
     """Reference: weights, 0 or more, whose unnormalised blend is nearest to the truth."""
-    matrix = square(statistics, statistics.among.mean(axis=0))
+    matrix = symmetric(statistics, statistics.among.mean(axis=0))
     values, vectors = np.linalg.eigh(matrix)
     kept = values > values[-1] * 1e-10
     root = (vectors[:, kept] * np.sqrt(values[kept])).T
-    aim = (vectors[:, kept].T @ statistics.to_truth.mean(axis=0)) / np.sqrt(values[kept])
-    weights, _ = nnls(root, aim)
-    return on_simplex(weights) if weights.any() else equal(statistics)
+    projected = (vectors[:, kept].T @ statistics.to_truth.mean(axis=0)) / np.sqrt(values[kept])
+    weights, _ = nnls(root, projected)
+    return _with_sum_one(weights) if weights.any() else equal(statistics)
 
 
 def nelder_mead(statistics: Statistics) -> np.ndarray:
     """Reference: the search many competitors use, without a gradient, on at most 5000 images."""
-    step = -(-len(statistics) // NELDER_MEAD_IMAGES)
+    step = -(-len(statistics) // _NELDER_MEAD_IMAGES)
     few = statistics.rows(np.arange(0, len(statistics), step))
 
     def loss(logits: np.ndarray) -> float:
-        return -float(blend_cosines(few, softmax(logits)).mean())
+        return -float(blend_cosines(few, _softmax(logits)).mean())
 
-    options = {"maxfev": NELDER_MEAD_TRIALS, "adaptive": True}
-    found = minimize(loss, np.zeros(len(few.names)), method="Nelder-Mead", options=options)
-    return softmax(found.x)
+    options = {"maxfev": _NELDER_MEAD_TRIALS, "adaptive": True}
+    end = minimize(loss, np.zeros(len(few.names)), method="Nelder-Mead", options=options)
+    return _softmax(end.x)
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
     """Weights in whole 1/10,000, their sum one: the same digits on every processor."""
-    steps = np.round(weights * WEIGHT_STEPS)
-    steps[steps.argmax()] += WEIGHT_STEPS - steps.sum()
-    whole: np.ndarray = steps / WEIGHT_STEPS
+    steps = np.round(weights * _WEIGHT_STEPS)
+    steps[steps.argmax()] += _WEIGHT_STEPS - steps.sum()
+    whole: np.ndarray = steps / _WEIGHT_STEPS
     return whole
 
 
-def on_simplex(weights: np.ndarray) -> np.ndarray:
+def _with_sum_one(weights: np.ndarray) -> np.ndarray:
     """The same weights with sum one."""
     scaled: np.ndarray = weights / weights.sum()
     return scaled
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def _softmax(logits: np.ndarray) -> np.ndarray:
     """Weights above zero with sum one."""
-    return on_simplex(np.exp(logits - logits.max()))
+    return _with_sum_one(np.exp(logits - logits.max()))

@@ -1,4 +1,4 @@
-"""Tuning: from predictions on validation images and their truth to a blend with credentials."""
+"""Tuning: from predictions on validation images and their truth to a blend and its record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prompt_ensemble.run.tuned_blend import (
     Validation,
 )
 from prompt_ensemble.tuning import methods
-from prompt_ensemble.tuning.cross_validation import held_out, without
+from prompt_ensemble.tuning.cross_validation import held_out_cosines, without_member
 from prompt_ensemble.tuning.gate_fit import fit_gate
 from prompt_ensemble.tuning.ladder import EQUAL, GATED, SINGLE, TUNED, Ladder, climb
 from prompt_ensemble.tuning.statistics import Statistics, gather
@@ -39,46 +39,46 @@ def tune(
 ) -> TunedBlend:
     """Weights for ``parts``, judged on ``folds``; arrays are in the order of the truth.
 
-    ``groups`` are of prompts too alike to be told apart, and none lies in two folds. ``signals``
-    are signs of certainty beside the members' agreement. ``doubts`` go into the record as said.
+    ``groups`` are of near-duplicate prompts, and none lies in two folds. ``signals`` of certainty
+    are used in addition to the members' agreement. ``doubts`` go into the record as they are.
     """
     check_folds(groups, folds)
     resampling = Resampling(groups)
     with progress("tuning", len(parts) + 2, "step") as advance:
         plain = gather(parts, truth)
-        both = gather({**parts, PRIOR: everywhere(prior, truth)}, truth) if prior else None
+        with_prior = gather({**parts, PRIOR: _repeated(prior, truth)}, truth) if prior else None
         advance(1)
-        given = {**agreement(plain.names, plain.among), **(signals or {})}
-        ladder = climb(plain, both, given, resampling, folds)
+        all_signals = {**agreement(plain.names, plain.among), **(signals or {})}
+        ladder = climb(plain, with_prior, all_signals, resampling, folds)
         advance(1)
-        members = judge_members(plain, ladder[TUNED].cosines, resampling, folds, advance)
+        members = _judge_members(plain, ladder[TUNED].cosines, resampling, folds, advance)
     weights = ladder.taken.weights()
     single = resampling.difference(ladder.taken.cosines, ladder[SINGLE].cosines)
     gate = None
     if ladder.taken.name == GATED:
-        gate = fit_gate(ladder.taken.statistics, given, np.array(list(weights.values())))
+        gate = fit_gate(ladder.taken.statistics, all_signals, np.array(list(weights.values())))
     return TunedBlend(
         weights={name: weight for name, weight in weights.items() if name != PRIOR},
         prior_weight=weights.get(PRIOR, 0.0),
-        validation=describe(truth, groups, folds),
+        validation=_validation(truth, groups, folds),
         chosen=ladder.taken.name,
         held_out=resampling.interval(ladder.taken.cosines),
         over_best_single=single,
-        reasons=(*ladder.reasons, against_best_single(single), *doubts),
-        methods=tried_methods(ladder, resampling),
+        reasons=(*ladder.reasons, _against_best_single(single), *doubts),
+        methods=_tried_methods(ladder, resampling),
         members=members,
-        correlations=matrix(plain.names, np.atleast_2d(np.corrcoef(plain.to_truth.T))),
-        similarities=matrix(plain.names, plain.among.mean(axis=0)[plain.column_of_pair]),
+        correlations=_by_member(plain.names, np.atleast_2d(np.corrcoef(plain.to_truth.T))),
+        similarities=_by_member(plain.names, plain.among.mean(axis=0)[plain.column_of_pair]),
         gate=gate,
     )
 
 
-def everywhere(prior: Embeddings, truth: Embeddings) -> Embeddings:
+def _repeated(prior: Embeddings, truth: Embeddings) -> Embeddings:
     """The prior as the answer to every image."""
     return Embeddings(truth.image_ids, np.repeat(prior.vectors[:1], len(truth), axis=0))
 
 
-def judge_members(
+def _judge_members(
     plain: Statistics,
     tuned: np.ndarray,
     resampling: Resampling,
@@ -91,13 +91,13 @@ def judge_members(
     for name, score in zip(plain.names, alone, strict=True):
         rest = np.zeros_like(tuned)
         if len(plain.names) > 1:
-            rest = held_out(plain, folds, without(name, methods.mean_cosine))
+            rest = held_out_cosines(plain, folds, without_member(name, methods.mean_cosine))
         judged[name] = TunedMember(score, resampling.difference(tuned, rest))
         advance(1)
     return judged
 
 
-def tried_methods(ladder: Ladder, resampling: Resampling) -> dict[str, TriedMethod]:
+def _tried_methods(ladder: Ladder, resampling: Resampling) -> dict[str, TriedMethod]:
     """Every method with its held-out score."""
     control = ladder[EQUAL].cosines
     scores = resampling.intervals(np.stack([rung.cosines for rung in ladder.rungs], axis=1))
@@ -107,19 +107,19 @@ def tried_methods(ladder: Ladder, resampling: Resampling) -> dict[str, TriedMeth
     }
 
 
-def against_best_single(gain: Difference) -> str:
+def _against_best_single(gain: Difference) -> str:
     """Whether blending was worth it at all."""
     verdict = "beats" if gain.beyond_noise else "does not beat"
     return f"the blend {verdict} the best single member on held-out groups: {gain}"
 
 
-def matrix(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
-    """A table of member by member."""
+def _by_member(names: Sequence[str], values: np.ndarray) -> dict[str, dict[str, float]]:
+    """A square matrix as a table of member by member."""
     rows = values.tolist()
     return {name: dict(zip(names, row, strict=True)) for name, row in zip(names, rows, strict=True)}
 
 
-def describe(truth: Embeddings, groups: np.ndarray, folds: np.ndarray) -> Validation:
+def _validation(truth: Embeddings, groups: np.ndarray, folds: np.ndarray) -> Validation:
     """What the blend was tuned on."""
     digest = hashlib.sha256()
     for row in np.argsort(np.array(truth.image_ids)):

@@ -1,4 +1,4 @@
-"""The ensemble whose members finished runs hold, as their records tell of it."""
+"""The ensemble of all members that finished runs hold, from the runs' records."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from prompt_ensemble.run.saved_predictions import read_record
 
 
 def ensemble_of(runs: Iterable[Path], name: str, prior: str | None = None) -> RunConfig:
-    """All members of all runs, each once, in the order in which they are met."""
+    """All members of all runs, each once, in the order of the runs."""
     members: dict[str, MemberConfig] = {}
     priors: list[str] = []
     for run in runs:
         record = read_record(run)
         priors.append(str(record.get("prior") or ""))
         listed = record.get("members", {})
-        for member, said in listed.items():
-            if "config" not in said:
+        for member, entry in listed.items():
+            if "config" not in entry:
                 raise BadConfig(
                     f"{run / 'run.json'} does not say how member {member!r} was configured, so no "
                     "preset can be written; run 'predict' again with this version"
                 )
             where = f"{run / 'run.json'}, member {member!r}"
-            members.setdefault(member, from_table(MemberConfig, said["config"], where))
+            members.setdefault(member, from_table(MemberConfig, entry["config"], where))
         if not listed:
             raise BadConfig(f"{run} is no finished run, so no preset can be written of it")
     check_members(tuple(members.values()), "the runs")
-    chosen = prior or next((one for one in priors if one), "")
+    chosen = prior or next(filter(None, priors), "")
     return RunConfig(name, tuple(members.values()), prior=chosen)

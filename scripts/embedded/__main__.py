@@ -1,7 +1,7 @@
-"""``python -m scripts.embedded.__main__ retrain|evaluate|leave-out|views|trained-on``.
+"""``python -m scripts.embedded retrain|evaluate|leave-out|views|trained-on``: the embedded members.
 
-The embedded members; behind ``make retrain-embedded``, ``make evaluate-embedded``, ``make
-tune-embedded``, ``make evaluate-views`` and ``make note-training-prompts``.
+Behind ``make retrain-embedded``, ``evaluate-embedded``, ``tune-embedded``, ``evaluate-views`` and
+``note-training-prompts``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from scripts.embedded.shipping import (
 from scripts.embedded.view_scores import WAYS, score_views
 
 PLAIN = "embedded-lite0"
-"""The plain recipe that every other has to beat, shipped once."""
+"""The baseline that every other has to beat, shipped once."""
 
 path = click.Path(path_type=Path)
 data = click.option("--data", required=True, type=path, help="Listing of pairs.")
@@ -72,7 +72,7 @@ def retrain(
     weights: Path | None,
 ) -> None:
     """Judge, train on all pairs, and put the results into the weights folder."""
-    material, home = gathered(data, open_prompts, out), weights or embedded_folder()
+    material, home = _gather(data, open_prompts, out), weights or embedded_folder()
     recipes = embedded_recipes(material.roots)
     for name, recipe in recipes.items():
         record = run_feature_head(material, recipe, out / name)
@@ -80,7 +80,7 @@ def retrain(
         click.echo(f"shipped to {home / name}")
     load_manifest.cache_clear()
     scores = {name: read_json(out / name / SCORES) for name in recipes}
-    note_in_card(home / CARD, scores, public_of(material, competition))
+    note_in_card(home / CARD, scores, _public_scores(material, competition))
     click.echo(f"tables are in {home / CARD}")
 
 
@@ -91,12 +91,12 @@ def retrain(
 @out
 def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path) -> None:
     """Print the tables of the model card, measured again."""
-    material = gathered(data, open_prompts, out)
+    material = _gather(data, open_prompts, out)
     for name, recipe in embedded_recipes(material.roots).items():
         scores = judge_head(material, recipe)
         click.echo(f"{name}\n\n{source_table(scores)}\n{margin_table(scores)}")
     if competition:
-        click.echo(public_table(public_of(material, competition)))
+        click.echo(public_table(_public_scores(material, competition)))
 
 
 @main.command()
@@ -104,8 +104,8 @@ def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path
 @prompts
 @out
 def leave_out(data: Path, open_prompts: Path, out: Path) -> None:
-    """Write what members say of left-out sources into OUT/left_out, for 'tune'."""
-    material = gathered(data, open_prompts, out)
+    """Write members' predictions for left-out sources into OUT/left_out, for 'tune'."""
+    material = _gather(data, open_prompts, out)
     members = left_out_members(material, embedded_recipes(material.roots))
     for file in write_left_out(members, material, out / "left_out"):
         click.echo(file)
@@ -115,13 +115,13 @@ def leave_out(data: Path, open_prompts: Path, out: Path) -> None:
 @data
 @prompts
 @out
-@click.option("--member", default=LITES, show_default=True, help="The one that looks.")
-@click.option("--way", "ways", multiple=True, type=click.Choice(list(WAYS)), help="Beside plain.")
+@click.option("--member", default=LITES, show_default=True, help="The member to judge.")
+@click.option("--way", "ways", multiple=True, type=click.Choice(list(WAYS)), help="Besides plain.")
 def views(data: Path, open_prompts: Path, out: Path, member: str, ways: tuple[str, ...]) -> None:
-    """Print what more looks at each image are worth on left-out sources."""
-    material = gathered(data, open_prompts, out)
-    wanted = {name: WAYS[name] for name in WAYS if not ways or name in ("plain", *ways)}
-    scores = score_views(material, embedded_recipes(material.roots)[member], wanted)
+    """Print what several views of each image are worth on left-out sources."""
+    material = _gather(data, open_prompts, out)
+    chosen = {name: WAYS[name] for name in WAYS if not ways or name in ("plain", *ways)}
+    scores = score_views(material, embedded_recipes(material.roots)[member], chosen)
     click.echo(f"{source_table(scores)}\n{margin_table(scores)}")
 
 
@@ -129,7 +129,7 @@ def views(data: Path, open_prompts: Path, out: Path, member: str, ways: tuple[st
 @data
 @click.option("--weights", type=path, help="Weights folder; the package's if none is given.")
 def trained_on(data: Path, weights: Path | None) -> None:
-    """Note beside each embedded regressor which prompts it was trained on, without training."""
+    """Write which prompts each embedded regressor was trained on into its folder, untrained."""
     home, pairs = weights or embedded_folder(), read_pairs(data, ())
     seen = training_prompts(pairs, thinned(pairs, FeatureHeadRecipe().thinning))
     for name in (*embedded_recipes(WeightRoots.usual()), PLAIN):
@@ -139,7 +139,7 @@ def trained_on(data: Path, weights: Path | None) -> None:
         click.echo(f"{seen.prompts} prompts noted in {home / name / TRAINED_ON}")
 
 
-def gathered(data: Path, open_prompts: Path, cache: Path) -> Material:
+def _gather(data: Path, open_prompts: Path, cache: Path) -> Material:
     """What every command works on."""
     roots = WeightRoots.usual()
     return gather(
@@ -148,11 +148,11 @@ def gathered(data: Path, open_prompts: Path, cache: Path) -> Material:
     )  # fmt: skip
 
 
-def public_of(material: Material, competition: Path | None) -> dict[str, float]:
-    """Scores on the public images, if they are at hand."""
-    shown = [*embedded_recipes(material.roots), PLAIN]
+def _public_scores(material: Material, competition: Path | None) -> dict[str, float]:
+    """Scores on the public images, if their folder is given."""
+    models = [*embedded_recipes(material.roots), PLAIN]
     encode = SentenceEncoder().encode
-    return public_scores(competition, shown, encode, material.roots) if competition else {}
+    return public_scores(competition, models, encode, material.roots) if competition else {}
 
 
 if __name__ == "__main__":

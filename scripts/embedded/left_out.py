@@ -1,4 +1,4 @@
-"""What the embedded members say of sources that were left out of their training, for ``tune``."""
+"""Predictions of the embedded members for sources left out of their training, for ``tune``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prompt_ensemble.members.phrases.phrase_predictor import PhraseOptions, Phra
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.feature_head.feature_head import FeatureHeadRecipe
-from prompt_ensemble.training.feature_head.feature_head_run import Material, fit_of
+from prompt_ensemble.training.feature_head.feature_head_run import Material, fit_function
 from prompt_ensemble.training.feature_head.source_scores import judged_sources
 from scripts.embedded.recipes import CLIP, LITES
 
@@ -31,7 +31,7 @@ OPTIONS = PhraseOptions(vectors_from="clip")
 def left_out_members(
     material: Material, recipes: Mapping[str, FeatureHeadRecipe]
 ) -> dict[str, Embeddings]:
-    """Members of the preset ``embedded``, each judged source by heads that never saw it."""
+    """Members of the preset ``embedded``; each judged source by heads that never saw it."""
     clip = left_out(material, recipes[CLIP])
     return {
         "clip": clip,
@@ -45,19 +45,20 @@ def left_out(material: Material, recipe: FeatureHeadRecipe) -> Embeddings:
     pairs, rows = material.pairs, material.rows
     prompts = [pairs.rows[row].prompt for row in rows]
     judged = judged_sources(prompts, pairs.sources[rows], pairs.tiers[rows])
-    fit = fit_of(material, recipe)
+    fit = fit_function(material, recipe)
     parts = []
     groups = connected_groups(material.targets)
     for source, training, held_out in leave_one_source_out(groups, list(pairs.sources[rows])):
         if source in judged:
-            own = np.flatnonzero(held_out)
-            found = fit(np.flatnonzero(training))(own)
-            parts.append((names_of(rows[own]), found))
+            judged_rows = np.flatnonzero(held_out)
+            predicted = fit(np.flatnonzero(training))(judged_rows)
+            parts.append((_row_ids(rows[judged_rows]), predicted))
     ids = tuple(name for names, _ in parts for name in names)
-    return Embeddings.of(ids, np.concatenate([found for _, found in parts]).astype(np.float32))
+    vectors = np.concatenate([predicted for _, predicted in parts])
+    return Embeddings.of(ids, vectors.astype(np.float32))
 
 
-def names_of(rows: np.ndarray) -> tuple[str, ...]:
+def _row_ids(rows: np.ndarray) -> tuple[str, ...]:
     """An id for each row of the listing."""
     return tuple(f"row{row:06}" for row in rows.tolist())
 
@@ -66,7 +67,7 @@ def names_of(rows: np.ndarray) -> tuple[str, ...]:
 def near_phrases(
     vectors: Embeddings, roots: WeightRoots, options: PhraseOptions = OPTIONS
 ) -> Embeddings:
-    """The member ``phrases``, over these vectors."""
+    """Predictions of the member ``phrases`` from these vectors."""
     member = PhrasePredictor("", options, roots)
     needed = {options.vectors_from: Outputs.of_vectors(vectors.image_ids, vectors.vectors)}
     outputs = member.open(choose_placement("cpu")).run(Batch(vectors.image_ids, needed=needed))
@@ -80,7 +81,7 @@ def write_left_out(members: Mapping[str, Embeddings], material: Material, out: P
     for name, embeddings in members.items():
         embeddings.save(out / f"{name}.safetensors")
     prompts = dict(
-        zip(names_of(np.arange(len(material.pairs))), material.pairs.prompts, strict=True)
+        zip(_row_ids(np.arange(len(material.pairs))), material.pairs.prompts, strict=True)
     )
     text = io.StringIO()
     table = csv.writer(text)

@@ -1,4 +1,4 @@
-"""The competition's seven public images: to report by, never to choose by."""
+"""Scores on the competition's seven public images: reported, never used to choose."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def public_scores(
     prompts = load_prompts(folder / "prompts.csv")
     ids = sorted(prompts)
     truth = unit_rows(encode([prompts[image_id] for image_id in ids]))
-    answers = dict(regressor_answers(folder / "images", ids, models, roots))
+    answers = dict(_regressor_rows(folder / "images", ids, models, roots))
     prior = Embeddings.load(roots.find(PRIOR).path / "prior.safetensors").vectors
     answers["constant, open prompts"] = np.tile(prior, (len(ids), 1))
-    answers |= dict(submitted_answers(folder, ids))
+    answers |= dict(_submitted_rows(folder, ids))
     return {
         name: float(np.einsum("ij,ij->i", unit_rows(rows), truth).mean())
         for name, rows in answers.items()
     }
 
 
-def regressor_answers(
+def _regressor_rows(
     folder: Path, ids: Sequence[str], models: Sequence[str], roots: WeightRoots
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Each model's rows for the images of a folder."""
@@ -59,8 +59,8 @@ def regressor_answers(
         yield name, rows
 
 
-def submitted_answers(folder: Path, ids: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Submissions that answer all images, by their files' names."""
+def _submitted_rows(folder: Path, ids: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Submissions that have all images, by their files' names."""
     for file in sorted(folder.glob("*_lb_*.csv")):
         submitted = read_submission(file)
         if set(submitted.image_ids) >= set(ids):

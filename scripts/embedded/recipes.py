@@ -1,4 +1,4 @@
-"""How the regressors that travel inside the package are made."""
+"""Recipes of the regressors that the package contains."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LITES = "embedded-lites"
 
 def embedded_recipes(roots: WeightRoots) -> dict[str, FeatureHeadRecipe]:
     """Recipes by the names of the folders in ``weights/``; the best comes first."""
-    return {CLIP: clip_recipe(roots), LITES: FeatureHeadRecipe()}
+    return {CLIP: _clip_recipe(roots), LITES: FeatureHeadRecipe()}
 
 
-def clip_recipe(roots: WeightRoots) -> FeatureHeadRecipe:
-    """A kernel on what CLIP sees; class names are for networks that name classes."""
+def _clip_recipe(roots: WeightRoots) -> FeatureHeadRecipe:
+    """A kernel on CLIP's features, without class names: CLIP has no outputs for classes."""
     tower, pictures = describe_tower("onnx-clip", "ViT-B-16", "clip-vit-base-patch16", roots)
     return FeatureHeadRecipe(tower, pictures, head="kernel", penalty=2e-4, class_pull=0.0)

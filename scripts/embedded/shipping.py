@@ -1,4 +1,4 @@
-"""Puts a trained regressor where the package carries it, its manifest entry and card measured."""
+"""Puts a trained regressor into ``weights/``, with its manifest entry and model card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.models.regressor.regressor_folder import DESCRIPTION, WEIGHTS
 from scripts.embedded.score_tables import margin_table, public_table, source_table
 
-LICENCE = "Apache-2.0"
+_LICENCE = "Apache-2.0"
 CARD = "MODEL_CARD.md"
 MANIFEST = "manifest.json"
 
@@ -27,7 +27,7 @@ def ship(regressor: Path, name: str, revision: str, weights: Path) -> None:
 
 
 def measured_entry(folder: Path, name: str, revision: str) -> dict[str, Any]:
-    """What the manifest says of a regressor of ours."""
+    """A regressor's entry in the manifest."""
     paths = [folder / file for file in (DESCRIPTION, WEIGHTS, TRAINED_ON)]
     files = [
         {"path": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
@@ -35,7 +35,7 @@ def measured_entry(folder: Path, name: str, revision: str) -> dict[str, Any]:
     ]
     return {
         "name": name, "kind": "regressor", "source": "this repository", "revision": revision,
-        "licence": LICENCE, "folder": folder.name, "files": files,
+        "licence": _LICENCE, "folder": folder.name, "files": files,
     }  # fmt: skip
 
 
@@ -55,13 +55,13 @@ def note_in_card(
     text = card.read_text(encoding="utf-8")
     for name, table in scores.items():
         tables = f"{source_table(table)}\n{margin_table(table)}"
-        text = between(text, f"scores {name}", tables, card)
+        text = _between(text, f"scores {name}", tables, card)
     if public:
-        text = between(text, "public", public_table(public), card)
+        text = _between(text, "public", public_table(public), card)
     write_atomically(card, text)
 
 
-def between(text: str, marker: str, content: str, file: Path) -> str:
+def _between(text: str, marker: str, content: str, file: Path) -> str:
     """``text`` with new content from ``<!-- marker -->`` to ``<!-- /marker -->``."""
     start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
     pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)

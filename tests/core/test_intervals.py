@@ -3,15 +3,34 @@
 import numpy as np
 import pytest
 
-from prompt_ensemble.core.intervals import Resampling
-from prompt_ensemble.core.score import bootstrap
+from prompt_ensemble.core.intervals import ENDS, RESAMPLES, Resampling, mean_of_strata
 
 
-def test_with_every_image_a_group_it_is_the_metric_s_own_interval():
-    values = np.random.default_rng(0).normal(0.5, 0.1, 500)
-    ours, plain = Resampling.of_images(500).interval(values), bootstrap(values)
-    assert ours.mean == pytest.approx(plain.mean)
-    assert (ours.low, ours.high) == pytest.approx((plain.low, plain.high), abs=1e-3)
+def test_the_interval_covers_the_mean_and_narrows_with_more_images():
+    few, many = (np.random.default_rng(0).normal(0.5, 0.1, n) for n in (20, 2000))
+    wide, narrow = (Resampling.of_images(len(rows)).interval(rows) for rows in (few, many))
+    assert wide.low < wide.mean < wide.high
+    assert narrow.high - narrow.low < (wide.high - wide.low) / 5
+
+
+def test_means_are_those_of_rows_drawn_one_by_one():
+    values = np.random.default_rng(0).normal(0.5, 0.1, 90)
+    random = np.random.default_rng(7)
+    by_hand = [values[random.integers(0, 90, 90)].mean() for _ in range(RESAMPLES)]
+    score = Resampling.of_images(90, seed=7).interval(values)
+    assert (score.low, score.high) == pytest.approx(np.quantile(by_hand, ENDS), abs=1e-7)
+
+
+def test_strata_count_alike_and_are_resampled_one_after_another():
+    strata = [np.random.default_rng(n).normal(n, 0.1, 50 * n) for n in (1, 2, 3)]
+    random = np.random.default_rng(0)
+    by_hand = [
+        np.mean([rows[random.integers(0, len(rows), len(rows))].mean() for rows in strata])
+        for _ in range(RESAMPLES)
+    ]
+    score = mean_of_strata(strata)
+    assert score.mean == pytest.approx(np.mean([rows.mean() for rows in strata]))
+    assert (score.low, score.high) == pytest.approx(np.quantile(by_hand, ENDS), abs=1e-6)
 
 
 def test_copies_of_an_image_make_nothing_surer():
@@ -25,19 +44,19 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     random = np.random.default_rng(0)
     held = 0
     for _ in range(100):
-        found = Resampling.of_images(60).interval(random.normal(1.0, 1.0, 60))
-        held += found.low <= 1.0 <= found.high
+        score = Resampling.of_images(60).interval(random.normal(1.0, 1.0, 60))
+        held += score.low <= 1.0 <= score.high
     assert 87 <= held <= 100
 
 
 def test_a_clear_difference_is_beyond_noise_and_an_empty_one_is_not():
     random = np.random.default_rng(0)
-    one = random.normal(0, 1, 300)
+    scores = random.normal(0, 1, 300)
     resampling = Resampling.of_images(300)
-    clear = resampling.difference(one + 0.05 + random.normal(0, 0.1, 300), one)
+    clear = resampling.difference(scores + 0.05 + random.normal(0, 0.1, 300), scores)
     assert clear.beyond_noise
     assert clear.p_value < 0.01
-    chance = resampling.difference(one + random.normal(0, 1, 300), one)
+    chance = resampling.difference(scores + random.normal(0, 1, 300), scores)
     assert not chance.beyond_noise
     assert chance.p_value > 0.05
 
@@ -57,7 +76,13 @@ def test_very_many_groups_take_fewer_resamples(monkeypatch):
 
 
 def test_images_of_one_prompt_have_no_interval():
-    found = Resampling(np.zeros(3, int)).interval(np.array([0.1, 0.2, 0.6]))
-    assert found.mean == pytest.approx(0.3)
-    assert found.low is None
-    assert "3 images of one prompt, too few for an interval" in str(found)
+    score = Resampling(np.zeros(3, int)).interval(np.array([0.1, 0.2, 0.6]))
+    assert score.mean == pytest.approx(0.3)
+    assert score.low is None
+    assert "3 images of one prompt, too few for an interval" in str(score)
+
+
+def test_one_image_has_no_interval():
+    score = Resampling.of_images(1).interval(np.array([0.4]))
+    assert score.low is None and score.high is None
+    assert str(score) == "0.4000 (1 image, too few for an interval)"

@@ -5,7 +5,7 @@ import pytest
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.core.errors import MismatchedIds
-from prompt_ensemble.core.score import bootstrap, cosines, mean_cosine, score
+from prompt_ensemble.core.score import cosines, mean_cosine, score
 
 
 def embeddings(ids: str, seed: int) -> Embeddings:
@@ -37,19 +37,6 @@ def test_a_stranger_is_an_error():
         mean_cosine(embeddings("abx", 0), embeddings("ab", 0))
 
 
-def test_the_interval_covers_the_mean_and_narrows_with_more_images():
-    few, many = (np.random.default_rng(0).normal(0.5, 0.1, n) for n in (20, 2000))
-    narrow, wide = bootstrap(many), bootstrap(few)
-    assert wide.low < wide.mean < wide.high
-    assert narrow.high - narrow.low < (wide.high - wide.low) / 5
-
-
 def test_the_same_predictions_give_the_same_interval():
     one, two = embeddings("abcdef", 1), embeddings("abcdef", 2)
     assert score(one, two) == score(one, two)
-
-
-def test_one_image_has_no_interval():
-    found = bootstrap(np.array([0.4]))
-    assert found.low is None and found.high is None
-    assert str(found) == "0.4000 (1 image, too few for an interval)"

@@ -33,69 +33,73 @@ def truth(folder) -> Truth:
 
 
 @pytest.fixture(scope="module")
-def found(folder, truth):
+def evaluation(folder, truth):
     return evaluate(read_run([folder / "run0"]), truth)
 
 
-def test_every_prediction_is_scored_by_the_competition_s_metric(folder, truth, found):
+def test_every_prediction_is_scored_by_the_competition_s_metric(folder, truth, evaluation):
     run = read_run([folder / "run0"])
-    assert set(found.scores) == {"seer", "talker", BLEND}
+    assert set(evaluation.scores) == {"seer", "talker", BLEND}
     for name, part in run.predictions.items():
-        assert found.scores[name].mean == pytest.approx(mean_cosine(part, truth.embeddings))
-        assert found.scores[name].low < found.scores[name].mean < found.scores[name].high
-    assert list(found.scores)[-1] == "talker"
+        assert evaluation.scores[name].mean == pytest.approx(mean_cosine(part, truth.embeddings))
+        assert (
+            evaluation.scores[name].low
+            < evaluation.scores[name].mean
+            < evaluation.scores[name].high
+        )
+    assert list(evaluation.scores)[-1] == "talker"
 
 
-def test_sources_and_lengths_part_the_images(found):
-    assert list(found.by_source) == ["source0", "source1"]
-    assert list(found.by_length) == ["1-5 words", "6-10 words", "11-20 words"]
-    for parts in (found.by_source, found.by_length):
+def test_sources_and_lengths_part_the_images(evaluation):
+    assert list(evaluation.by_source) == ["source0", "source1"]
+    assert list(evaluation.by_length) == ["1-5 words", "6-10 words", "11-20 words"]
+    for parts in (evaluation.by_source, evaluation.by_length):
         images = [scores["seer"].images for scores in parts.values()]
         means = [scores["seer"].mean for scores in parts.values()]
         assert sum(images) == 24
-        assert np.average(means, weights=images) == pytest.approx(found.scores["seer"].mean)
+        assert np.average(means, weights=images) == pytest.approx(evaluation.scores["seer"].mean)
 
 
-def test_controls_know_nothing(found):
-    assert abs(found.constant.mean) < 0.1
-    assert all(abs(value) < 0.05 for value in found.shuffled.values())
+def test_controls_know_nothing(evaluation):
+    assert abs(evaluation.constant.mean) < 0.1
+    assert all(abs(value) < 0.05 for value in evaluation.shuffled.values())
 
 
 def test_the_constant_never_sees_its_own_group():
     truth = unit_rows(np.random.default_rng(0).normal(size=(6, EMBEDDING_WIDTH)))
     groups = np.array([0, 0, 1, 2, 2, 2])
-    elsewhere = controls.others(truth, groups)
+    elsewhere = controls.mean_of_other_groups(truth, groups)
     assert np.allclose(elsewhere[0], truth[2:].mean(axis=0))
     assert np.allclose(elsewhere[4], truth[:3].mean(axis=0))
     pairs = [truth[2] @ truth[other] for other in (0, 1, 3, 4, 5)]
-    assert controls.shuffled(truth, elsewhere)[2] == pytest.approx(np.mean(pairs), abs=1e-6)
+    assert controls.shuffled_cosines(truth, elsewhere)[2] == pytest.approx(np.mean(pairs), abs=1e-6)
 
 
 def test_ranks_count_the_distinct_prompts_that_are_nearer():
     truth = np.eye(EMBEDDING_WIDTH, dtype=np.float32)[[0, 1, 1, 2, 3]]
     predicted = truth.copy()
     predicted[0, :3] = [0.1, 0.9, 0.5]
-    ranks, prompts = retrieval.own_ranks(predicted, truth)
+    ranks, prompts = retrieval.true_prompt_ranks(predicted, truth)
     assert (ranks.tolist(), prompts) == ([3, 1, 1, 1, 1], 4)
     measured = retrieval.measure(predicted, truth)
     assert (measured.recall_at_1, measured.recall_at_5, measured.mean_rank) == (0.8, 1.0, 1.4)
 
 
-def test_the_blend_needs_its_better_member_more(found):
-    assert found.loss_without["seer"].mean > found.loss_without["talker"].mean
-    assert found.leading == BLEND
-    assert found.memory == {"seer": 70, "talker": 70}
-    assert found.seconds == {"seer": pytest.approx(0.05), "talker": pytest.approx(0.05)}
+def test_the_blend_needs_its_better_member_more(evaluation):
+    assert evaluation.loss_without["seer"].mean > evaluation.loss_without["talker"].mean
+    assert evaluation.leading == BLEND
+    assert evaluation.memory == {"seer": 70, "talker": 70}
+    assert evaluation.seconds == {"seer": pytest.approx(0.05), "talker": pytest.approx(0.05)}
 
 
-def test_two_runs_are_compared_image_by_image(folder, truth, found):
+def test_two_runs_are_compared_image_by_image(folder, truth, evaluation):
     other = evaluate(read_run([folder / "run1"]), truth)
-    gains = compare(found, other, truth.embeddings)
+    gains = compare(evaluation, other, truth.embeddings)
     assert set(gains) == {"seer", "talker", BLEND}
-    expected = found.scores["seer"].mean - other.scores["seer"].mean
+    expected = evaluation.scores["seer"].mean - other.scores["seer"].mean
     assert gains["seer"].mean == pytest.approx(expected)
     assert gains["seer"].beyond_noise
-    same = compare(found, found, truth.embeddings)["seer"]
+    same = compare(evaluation, evaluation, truth.embeddings)["seer"]
     assert (same.mean, same.p_value) == (0, 1)
 
 
@@ -150,6 +154,6 @@ def test_without_matplotlib_the_page_names_the_extra_and_numbers_need_none(
 def test_the_command_speaks_to_people(folder, capsys):
     asked = ["evaluate", str(folder / "run0"), "--truth", str(folder / "truth.safetensors")]
     assert main([*asked, "--quiet"]) == 0
-    said = capsys.readouterr().out
-    assert "constant control" in said
-    assert said.startswith(BLEND)
+    printed = capsys.readouterr().out
+    assert "constant control" in printed
+    assert printed.startswith(BLEND)

@@ -10,11 +10,11 @@ import pytest
 from evaluated_run import write_run
 
 from prompt_ensemble.core.embeddings import Embeddings
-from prompt_ensemble.core.score import Score
+from prompt_ensemble.core.intervals import Score
 from prompt_ensemble.data.truth import Truth, load_prompts, load_sources
 from prompt_ensemble.evaluation.evaluate import evaluate
 from prompt_ensemble.evaluation.finished_run import read_run
-from prompt_ensemble.evaluation.page import cell, page
+from prompt_ensemble.evaluation.page import Cell, page
 from prompt_ensemble.images.find import find_images
 from prompt_ensemble.run.saved_predictions import load_confidence
 
@@ -29,9 +29,9 @@ def report(tmp_path_factory) -> Path:
     truth = Embeddings.load(folder / "truth.safetensors")
     known = Truth(truth, load_prompts(table), load_sources(table))
     signals = load_confidence([run], truth.image_ids)
-    found = evaluate(read_run([run]), known, signals=signals)
+    evaluation = evaluate(read_run([run]), known, signals=signals)
     images = {image.image_id: image.path for image in find_images([folder / "images"])}
-    (folder / "report.html").write_text(page(found, images), encoding="utf-8")
+    (folder / "report.html").write_text(page(evaluation, images), encoding="utf-8")
     return folder / "report.html"
 
 
@@ -40,15 +40,15 @@ class Tags(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
 
 
 def test_every_picture_says_what_it_shows(report):
-    tags = Tags(report.read_text()).found
+    tags = Tags(report.read_text()).tags
     pictures = [attributes for tag, attributes in tags if tag == "img"]
     figures = [attributes for tag, attributes in tags if tag == "figure"]
     assert len(pictures) == 24
@@ -58,7 +58,7 @@ def test_every_picture_says_what_it_shows(report):
 
 
 def test_nothing_in_the_page_points_outside(report):
-    for tag, attributes in Tags(report.read_text()).found:
+    for tag, attributes in Tags(report.read_text()).tags:
         for name in ("src", "href", "xlink:href"):
             target = attributes.get(name) or "#"
             assert target.startswith(("data:", "#")), (tag, target)
@@ -85,44 +85,44 @@ const column = (name) => [...document.querySelectorAll(".images th")].findIndex(
   (header) => header.textContent === name);
 const press = (name) => document.querySelectorAll(".images th button")[column(name)].click();
 const values = (name) => rows().map((row) => Number(row.cells[column(name)].dataset.value));
-const said = {};
-said.before = rows().length;
-press("seer"); said.down = values("seer");
-press("seer"); said.up = values("seer");
-said.sorted = document.querySelectorAll(".images th")[column("seer")].getAttribute("aria-sort");
+const outcome = {};
+outcome.before = rows().length;
+press("seer"); outcome.down = values("seer");
+press("seer"); outcome.up = values("seer");
+outcome.sorted = document.querySelectorAll(".images th")[column("seer")].getAttribute("aria-sort");
 press("true prompt"); press("true prompt");
-said.words = rows().map((row) => row.cells[column("true prompt")].textContent);
+outcome.words = rows().map((row) => row.cells[column("true prompt")].textContent);
 const field = document.getElementById("search");
 field.value = "robot source1"; field.dispatchEvent(new Event("input"));
-said.found = rows().filter((row) => !row.hidden).map((row) => row.textContent);
-said.shown = document.getElementById("shown").textContent;
+outcome.matching = rows().filter((row) => !row.hidden).map((row) => row.textContent);
+outcome.shown = document.getElementById("shown").textContent;
 field.value = ""; field.dispatchEvent(new Event("input"));
-said.after = rows().filter((row) => !row.hidden).length;
+outcome.after = rows().filter((row) => !row.hidden).length;
 const drawings = [...document.querySelectorAll("figure svg")];
-said.drawn = drawings.map((one) => one.getBoundingClientRect().width);
-said.requests = performance.getEntriesByType("resource").map((one) => one.name).filter(
+outcome.drawn = drawings.map((drawing) => drawing.getBoundingClientRect().width);
+outcome.requests = performance.getEntriesByType("resource").map((entry) => entry.name).filter(
   (name) => !name.startsWith("data:"));
-said.problems = problems;
-return said;
+outcome.problems = problems;
+return outcome;
 """
 
 
 @needs_browser
 def test_a_browser_sorts_searches_and_asks_for_nothing(report, tmp_path):
-    said = browser.try_page(report, SCRIPT, tmp_path)
-    assert said["problems"] == []
-    assert said["requests"] == []
-    assert said["before"] == 24
-    assert said["down"] == sorted(said["down"], reverse=True)
-    assert said["up"] == sorted(said["up"])
-    assert said["sorted"] == "ascending"
-    assert said["words"] == sorted(said["words"], key=str.lower)
-    assert len(said["found"]) == 4
-    assert all("robot" in row for row in said["found"])
-    assert said["shown"] == "4 shown"
-    assert said["after"] == 24
-    assert len(said["drawn"]) == 4
-    assert min(said["drawn"]) > 200
+    outcome = browser.try_page(report, SCRIPT, tmp_path)
+    assert outcome["problems"] == []
+    assert outcome["requests"] == []
+    assert outcome["before"] == 24
+    assert outcome["down"] == sorted(outcome["down"], reverse=True)
+    assert outcome["up"] == sorted(outcome["up"])
+    assert outcome["sorted"] == "ascending"
+    assert outcome["words"] == sorted(outcome["words"], key=str.lower)
+    assert len(outcome["matching"]) == 4
+    assert all("robot" in row for row in outcome["matching"])
+    assert outcome["shown"] == "4 shown"
+    assert outcome["after"] == 24
+    assert len(outcome["drawn"]) == 4
+    assert min(outcome["drawn"]) > 200
 
 
 @needs_browser
@@ -130,9 +130,9 @@ def test_the_watch_would_notice_a_request_and_an_error(report, tmp_path):
     bad = tmp_path / "bad.html"
     broken = '<img src="http://example.invalid/x.png"><script>nonsense()</script></body>'
     bad.write_text(report.read_text().replace("</body>", broken, 1))
-    said = browser.try_page(bad, "return {problems};", tmp_path)
-    assert any("refused: http://example.invalid" in problem for problem in said["problems"])
-    assert any("nonsense is not defined" in problem for problem in said["problems"])
+    outcome = browser.try_page(bad, "return {problems};", tmp_path)
+    assert any("refused: http://example.invalid" in problem for problem in outcome["problems"])
+    assert any("nonsense is not defined" in problem for problem in outcome["problems"])
 
 
 @needs_browser
@@ -147,5 +147,5 @@ def test_screenshots_are_left_as_artefacts(report, tmp_path):
 
 
 def test_a_source_of_one_image_shows_no_interval():
-    assert "<small>" not in cell(Score(0.5, None, None, 1))
-    assert "<small>0.4000 to 0.6000</small>" in cell(Score(0.5, 0.4, 0.6, 9))
+    assert Cell.of(Score(0.5, None, None, 1)) == Cell("0.5000", "0.5", "")
+    assert Cell.of(Score(0.5, 0.4, 0.6, 9)) == Cell("0.5000", "0.5", "0.4000 to 0.6000")

@@ -62,7 +62,7 @@ def test_the_page_shows_every_image_and_asks_for_nothing(photos, tmp_path):
     predict(photos, tmp_path, config=colour_ensemble())
     page = (tmp_path / "report.html").read_text()
     assert page.count("<img ") == page.count("data:image/jpeg") == 12
-    assert "http" not in page
+    assert "http:" not in page and "https:" not in page
 
 
 def test_bad_images_stop_a_run_before_any_model(photos, tmp_path):

@@ -1,4 +1,4 @@
-"""What is tuned on comes from heads that never saw the source they are asked about."""
+"""What is tuned on comes from heads that never saw the source they predict."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     return gather(pairs, RECIPE, tmp_path, encode=encode, roots=ROOTS)
 
 
-def test_targets_of_a_source_do_not_change_what_is_said_of_it(material: Material) -> None:
-    found = left_out(material, RECIPE)
+def test_targets_of_a_source_do_not_change_its_predictions(material: Material) -> None:
+    predicted = left_out(material, RECIPE)
     left = np.array([row.source == "left" for row in material.pairs.rows])[material.rows]
     strange = material.targets.copy()
     strange[left] = encode([f"strange {row}" for row in range(left.sum())])
     other = left_out(replace(material, targets=strange), RECIPE)
     names = [f"row{row:06}" for row in material.rows[left].tolist()]
     rest = [f"row{row:06}" for row in material.rows[~left].tolist()]
-    assert np.allclose(found.take(names).vectors, other.take(names).vectors, atol=1e-5)
-    assert not np.allclose(found.take(rest).vectors, other.take(rest).vectors, atol=1e-2)
+    assert np.allclose(predicted.take(names).vectors, other.take(names).vectors, atol=1e-5)
+    assert not np.allclose(predicted.take(rest).vectors, other.take(rest).vectors, atol=1e-2)
 
 
 def test_files_have_a_prompt_for_every_prediction(material: Material, tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_files_have_a_prompt_for_every_prediction(material: Material, tmp_path: 
 def test_phrases_near_to_a_prediction_are_like_it() -> None:
     vectors = SentenceEncoder().encode(["cubism", "watercolor painting"])
     few = PhraseOptions(vectors_from="lites", banks=("movements",))
-    found = near_phrases(Embeddings(("a", "b"), vectors), ROOTS, few).vectors
-    likeness = found @ vectors.T
-    assert likeness[0, 0] > likeness[0, 1] and likeness[1, 1] > likeness[1, 0]
+    blended = near_phrases(Embeddings(("a", "b"), vectors), ROOTS, few).vectors
+    cosines = blended @ vectors.T
+    assert cosines[0, 0] > cosines[0, 1] and cosines[1, 1] > cosines[1, 0]

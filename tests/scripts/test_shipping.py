@@ -27,7 +27,7 @@ SCORES = {
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A weights folder with one other model, and a run beside it."""
+    """A weights folder with one other model, and a run next to it."""
     run = tmp_path / "run"
     run.mkdir()
     (run / "regressor.json").write_text("{}")

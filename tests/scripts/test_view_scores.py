@@ -1,4 +1,4 @@
-"""More looks at an image are judged with the head that one look trained."""
+"""Several views of an image are judged with the head that was trained on one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RECIPE = FeatureHeadRecipe(
 )  # fmt: skip
 
 
-def test_the_same_look_twice_changes_nothing_and_another_does(
+def test_the_same_view_twice_changes_nothing_and_another_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_scores, "FEWEST_PROMPTS", 2)
@@ -35,7 +35,7 @@ def test_the_same_look_twice_changes_nothing_and_another_does(
     assert abs(mean["norm"] - mean["plain"]) > 1e-4
 
 
-def test_only_what_is_asked_about_is_looked_at_again(
+def test_only_sources_that_are_judged_are_viewed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_scores, "FEWEST_PROMPTS", 2)

@@ -15,19 +15,19 @@ from prompt_ensemble.tuning.statistics import gather
 def test_the_known_optimum_is_found(members):
     parts, truth, weights, best = known_optimum(members, seed=members)
     statistics = gather(parts, truth)
-    found = methods.mean_cosine(statistics)
-    assert blend_cosines(statistics, found).mean() == pytest.approx(best, abs=1e-4)
-    assert np.allclose(found, weights, atol=0.01)
-    assert found.min() >= 0
-    assert found.sum() == pytest.approx(1)
+    fitted = methods.mean_cosine(statistics)
+    assert blend_cosines(statistics, fitted).mean() == pytest.approx(best, abs=1e-4)
+    assert np.allclose(fitted, weights, atol=0.01)
+    assert fitted.min() >= 0
+    assert fitted.sum() == pytest.approx(1)
 
 
 def test_inner_products_score_as_the_blend_itself_does():
     parts, truth = noisy_members([1, 2, 3], images=50)
     shuffled = {name: part.take(part.image_ids[::-1]) for name, part in parts.items()}
     weights = {"m0": 0.2, "m1": 0.7, "m2": 0.1}
-    found = blend_cosines(gather(shuffled, truth), np.array([0.2, 0.7, 0.1]))
-    assert np.allclose(found, cosines(blend(parts, weights), truth), atol=1e-6)
+    by_products = blend_cosines(gather(shuffled, truth), np.array([0.2, 0.7, 0.1]))
+    assert np.allclose(by_products, cosines(blend(parts, weights), truth), atol=1e-6)
 
 
 def test_the_gradient_is_the_slope():

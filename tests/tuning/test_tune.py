@@ -32,23 +32,23 @@ def test_members_of_different_worth_get_tuned_weights(uneven):
 
 def test_a_gain_within_noise_keeps_equal_weights_and_says_so():
     parts, truth = noisy_members([2.0, 2.0, 2.0], images=60)
-    found = tuned(parts, truth)
-    assert found.chosen == "equal weights"
-    assert set(found.weights.values()) == {1 / 3}
-    assert any("within noise, equal weights stays" in reason for reason in found.reasons)
+    blend = tuned(parts, truth)
+    assert blend.chosen == "equal weights"
+    assert set(blend.weights.values()) == {1 / 3}
+    assert any("within noise, equal weights stays" in reason for reason in blend.reasons)
 
 
 def test_few_groups_prove_nothing_however_large_the_gain():
     parts, truth = noisy_members([0.3, 9.0], images=8)
-    found = tuned(parts, truth)
-    assert found.chosen == "equal weights"
-    assert any("8 groups are too few to believe it" in reason for reason in found.reasons)
+    blend = tuned(parts, truth)
+    assert blend.chosen == "equal weights"
+    assert any("8 groups are too few to believe it" in reason for reason in blend.reasons)
 
 
 def test_when_blending_is_of_no_use_it_is_said():
     parts, truth = noisy_members([0.3, 40.0], images=100)
-    found = tuned(parts, truth)
-    assert any("does not beat the best single member" in reason for reason in found.reasons)
+    blend = tuned(parts, truth)
+    assert any("does not beat the best single member" in reason for reason in blend.reasons)
 
 
 def test_losses_are_largest_for_the_member_that_matters_most(uneven):
@@ -62,9 +62,9 @@ def test_a_lucky_choice_among_noise_does_not_show_in_the_held_out_score():
     truth = unit_rows(random.normal(size=(40, EMBEDDING_WIDTH)))
     ids = tuple(f"{n}" for n in range(40))
     members = {f"m{k}": Embeddings.of(ids, random.normal(size=truth.shape)) for k in range(12)}
-    found = tuned(members, Embeddings(ids, truth))
-    assert found.methods["tuned"].held_out.mean < 0.01
-    assert found.methods["tuned"].held_out.low < 0 < found.methods["tuned"].held_out.high
+    blend = tuned(members, Embeddings(ids, truth))
+    assert blend.methods["tuned"].held_out.mean < 0.01
+    assert blend.methods["tuned"].held_out.low < 0 < blend.methods["tuned"].held_out.high
 
 
 def test_folds_that_cut_a_group_are_caught():
@@ -85,11 +85,11 @@ def test_a_share_of_the_prior_is_taken_where_it_helps():
         f"m{k}": Embeddings.of(ids, shy + random.normal(size=truth.shape) / 15) for k in range(2)
     }
     prior = Embeddings.of(["prior"], mean[None])
-    found = tuned(parts, Embeddings(ids, truth), prior=prior)
-    assert found.chosen.startswith(("tuned with prior", "gate"))
-    assert found.methods["tuned with prior"].weights[PRIOR] > 0.2
-    plain = found.methods["equal weights"].held_out.mean
-    assert found.methods["tuned with prior"].held_out.mean > plain + 0.05
+    blend = tuned(parts, Embeddings(ids, truth), prior=prior)
+    assert blend.chosen.startswith(("tuned with prior", "gate"))
+    assert blend.methods["tuned with prior"].weights[PRIOR] > 0.2
+    plain = blend.methods["equal weights"].held_out.mean
+    assert blend.methods["tuned with prior"].held_out.mean > plain + 0.05
 
 
 def test_a_gate_wins_where_members_know_when_they_are_sure():
@@ -102,11 +102,11 @@ def test_a_gate_wins_where_members_know_when_they_are_sure():
         "left": Embeddings.of(ids, truth + noise[0] * (3 - 2.9 * sure[:, None])),
         "right": Embeddings.of(ids, truth + noise[1] * (0.1 + 2.9 * sure[:, None])),
     }
-    found = tuned(parts, Embeddings(ids, truth), signals={"left score": sure})
-    assert found.chosen == "gate"
-    assert found.gate is not None
-    assert "left score" in found.gate.signals
-    gain = found.held_out.mean - found.methods["tuned"].held_out.mean
+    blend = tuned(parts, Embeddings(ids, truth), signals={"left score": sure})
+    assert blend.chosen == "gate"
+    assert blend.gate is not None
+    assert "left score" in blend.gate.signals
+    gain = blend.held_out.mean - blend.methods["tuned"].held_out.mean
     assert gain > 0.02
 
 
@@ -144,8 +144,8 @@ def test_tuning_twice_gives_the_same(uneven):
 
 def test_the_held_out_score_of_a_known_optimum_is_near_it():
     parts, truth, _, best = known_optimum(5)
-    found = tuned(parts, truth)
-    assert found.methods["tuned"].held_out.mean == pytest.approx(best, abs=1e-3)
+    blend = tuned(parts, truth)
+    assert blend.methods["tuned"].held_out.mean == pytest.approx(best, abs=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(3))

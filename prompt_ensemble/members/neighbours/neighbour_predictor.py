@@ -18,6 +18,7 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.weighted_mean import inverse_power_shares, weighted_mean
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import (
     TowerSource,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.weights import WeightRoots
 
     Search = Callable[[np.ndarray], Neighbours]
+
+EPSILON = 1e-6
+"""Keeps the share of a perfect match finite."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +182,10 @@ def near(
     """Prompts whose keys are near to the vectors, and the weighted mean of their embeddings."""
     import torch
 
-    from prompt_ensemble.members.neighbours.weighting import neighbour_shares, weighted_mean
-
     # Full precision whatever the run's: the products are small and the cosines are shown.
     with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
         found = search(vectors)
-    shares = neighbour_shares(found.cosines, options.power)
+    shares = inverse_power_shares(found.cosines, options.power, epsilon=EPSILON)
     means = weighted_mean(shares, bank.vectors(found.numbers))
     return Outputs(tuple(image_ids), named(bank, found, options.shown), means)
 

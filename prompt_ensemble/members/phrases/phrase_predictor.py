@@ -17,6 +17,7 @@ import numpy as np
 from prompt_ensemble.core.embeddings import Embeddings, Encode, unit_rows
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.weighted_mean import inverse_power_shares
 from prompt_ensemble.data.phrase_lists import load_phrases
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
@@ -139,12 +140,14 @@ class OpenedPhrases(OpenedModel):
 
     def mean_of_nearest(self, images: torch.Tensor) -> np.ndarray:
         """Weighted mean of the nearest phrases' vectors, ``(N, 384)`` float32."""
+        import torch
+
         from prompt_ensemble.models.exact_ranking import top_phrases
 
         cosines, numbers = top_phrases(images, self.everything, self.options.nearest)
-        distances = (1 - cosines).clamp_min(1e-6)
-        shares = (distances / distances[:, :1]) ** -self.options.power
-        shares = shares / shares.sum(dim=1, keepdim=True)
+        shares = torch.from_numpy(
+            inverse_power_shares(cosines.cpu().numpy(), self.options.power, nearest=1e-6)
+        ).to(self.device)
         mean = (shares[:, :, None] * self.everything[numbers]).sum(dim=1)
         rows: np.ndarray = mean.float().cpu().numpy()
         return rows

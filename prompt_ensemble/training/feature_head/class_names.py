@@ -1,4 +1,4 @@
-"""What ImageNet's class names say about prompts before any pair is seen.
+"""What ImageNet's class names tell about prompts before any pair is seen.
 
 A picture of a lighthouse was probably asked for with words near "lighthouse". So the slope of a
 head at a class probability is drawn to the embedding of that class's name: the only knowledge of
@@ -18,22 +18,22 @@ from prompt_ensemble.models.image_towers.lite_features import LiteFeatures, clas
 
 @cache
 def class_texts() -> tuple[tuple[str, ...], ...]:
-    """Three ways to say each of the 1,000 classes, in the order of the nets' outputs."""
+    """Name, photo caption and definition of each of 1,000 classes, in the order of the outputs."""
     from timm.data.imagenet_info import ImageNetInfo
 
-    known = ImageNetInfo()
-    names = [known.label_name_to_description(label) for label in known.label_names()]
+    classes = ImageNetInfo()
+    names = [classes.label_name_to_description(label) for label in classes.label_names()]
     photos = [f"a photo of a {name.split(',')[0]}" for name in names]
     meanings = [
-        known.label_name_to_description(label, detailed=True) for label in known.label_names()
+        classes.label_name_to_description(label, detailed=True) for label in classes.label_names()
     ]
     return tuple(names), tuple(photos), tuple(meanings)
 
 
 def class_rows(encode: Encode) -> np.ndarray:
     """``(1000, 384)``: how each class differs from the average class."""
-    said = [encode(list(texts)) for texts in class_texts()]
-    rows: np.ndarray = sum(rows - rows.mean(axis=0) for rows in said) / len(said)
+    embedded = [encode(list(texts)) for texts in class_texts()]
+    rows: np.ndarray = sum(rows - rows.mean(axis=0) for rows in embedded) / len(embedded)
     return rows
 
 

@@ -38,21 +38,21 @@ from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.feature_head.class_names import class_slope
 from prompt_ensemble.training.feature_head.kernel_head import (
     KernelFit,
-    as_kernel_module,
     fit_kernel_head,
+    kernel_module,
 )
 from prompt_ensemble.training.feature_head.ridge_head import (
     RidgeHead,
-    as_module,
     fit_ridge_head,
+    ridge_module,
     source_offsets,
     starting_point,
 )
 
-PICTURES_PER_STEP = 32
-PLAIN_VIEW = View()
-SQUASHED = Preprocessing(224, 224, HALF, HALF)
-THREE_LITES = TowerSpec(
+_PICTURES_PER_STEP = 32
+_PLAIN_VIEW = View()
+_SQUASHED = Preprocessing(224, 224, HALF, HALF)
+_THREE_LITES = TowerSpec(
     "lite-features", "0+1+2", "efficientnet-lite0+efficientnet-lite1+efficientnet-lite2"
 )
 
@@ -61,17 +61,17 @@ THREE_LITES = TowerSpec(
 class FeatureHeadRecipe:
     """Tower, shares of tiers, and how much a head may learn."""
 
-    tower: TowerSpec = THREE_LITES
-    preprocessing: Preprocessing = SQUASHED
+    tower: TowerSpec = _THREE_LITES
+    preprocessing: Preprocessing = _SQUASHED
     head: Literal["linear", "kernel"] = "linear"
     penalty: float = 16.0
     """In units of a feature's variance, or of the kernel's."""
     sharpness: float = 4.0
-    """Of the kernel: how fast a likeness fades with the angle."""
+    """Of the kernel: how fast it falls with the angle."""
     source_share: float = 0.1
     """Variance of what a source's images have in common, over that of all features together."""
     class_pull: float = 0.19
-    """How strongly the head is drawn to the names of the classes that the nets see."""
+    """How strongly the head is drawn to the names of the classes that the networks know."""
     damping: float = 0.2
     """Power of a direction's variance over open prompts that shortens predictions along it."""
     shares: Mapping[str, float] = field(
@@ -87,7 +87,7 @@ def features_of(
     roots: WeightRoots,
     cache: Path,
     progress: Progress = silent,
-    view: View = PLAIN_VIEW,
+    view: View = _PLAIN_VIEW,
 ) -> np.ndarray:
     """``(len(rows), D)`` float32 features of some pairs, from the cache if they are there."""
     parts = [pairs.digest, rows.tolist(), asdict(recipe.tower), asdict(recipe.preprocessing)]
@@ -95,24 +95,24 @@ def features_of(
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     file = cache / f"features-{key}.npy"
     if file.exists():
-        kept: np.ndarray = np.load(file)
-        return kept
+        cached: np.ndarray = np.load(file)
+        return cached
     images = [pairs.rows[row].image for row in rows]
-    found = computed_features(images, recipe, roots, progress, view)
+    features = _compute_features(images, recipe, roots, progress, view)
     part = file.with_suffix(".part.npy")
     cache.mkdir(parents=True, exist_ok=True)
-    np.save(part, found)
+    np.save(part, features)
     part.replace(file)
-    return found
+    return features
 
 
 @torch.inference_mode()
-def computed_features(
+def _compute_features(
     images: list[Path],
     recipe: FeatureHeadRecipe,
     roots: WeightRoots,
     progress: Progress,
-    view: View = PLAIN_VIEW,
+    view: View,
 ) -> np.ndarray:
     """Features of image files."""
     if not recipe.tower.backbones:
@@ -121,27 +121,27 @@ def computed_features(
     load_backbones(tower, recipe.tower, roots)
     tower = frozen(tower.eval(), torch.device("cpu"))
     tower = tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    wanted = view.recipe(recipe.preprocessing)
-    found = []
+    preprocessing = view.recipe(recipe.preprocessing)
+    features = []
     with progress("computing features", len(images)) as advance:
-        for start in range(0, len(images), PICTURES_PER_STEP):
-            some = images[start : start + PICTURES_PER_STEP]
-            pictures = torch.stack([wanted.prepare(load_image(image)) for image in some])
-            pixels = view.of(wanted.normalise(pictures))
+        for start in range(0, len(images), _PICTURES_PER_STEP):
+            batch = images[start : start + _PICTURES_PER_STEP]
+            pictures = torch.stack([preprocessing.prepare(load_image(image)) for image in batch])
+            pixels = view.of(preprocessing.normalise(pictures))
             pixels = pixels.contiguous(memory_format=torch.channels_last)
-            found.append(tower(pixels).numpy())
-            advance(len(some))
-    return np.concatenate(found)
+            features.append(tower(pixels).numpy())
+            advance(len(batch))
+    return np.concatenate(features)
 
 
-def row_weights(pairs: Pairs, rows: np.ndarray, shares: Mapping[str, float]) -> np.ndarray:
+def _row_weights(pairs: Pairs, rows: np.ndarray, shares: Mapping[str, float]) -> np.ndarray:
     """Share of a row's tier over the number of images of its prompt."""
     images = Counter(pairs.rows[row].prompt for row in rows)
     return np.array([shares[pairs.rows[row].tier] / images[pairs.rows[row].prompt] for row in rows])
 
 
 @dataclass(frozen=True, eq=False)
-class Knowledge:
+class PriorKnowledge:
     """What is known before any pair is seen."""
 
     base: np.ndarray
@@ -152,16 +152,16 @@ class Knowledge:
     """Embeddings of prompts of all kinds; nothing is damped without them."""
 
 
-def fitted(
+def fit_head(
     features: np.ndarray,
     targets: np.ndarray,
     pairs: Pairs,
     rows: np.ndarray,
     recipe: FeatureHeadRecipe,
-    known: Knowledge,
+    known: PriorKnowledge,
 ) -> RidgeHead | KernelFit:
     """The head for these rows of the pairs; ``features`` and ``targets`` are theirs."""
-    weights, sources = row_weights(pairs, rows, recipe.shares), pairs.sources[rows].tolist()
+    weights, sources = _row_weights(pairs, rows, recipe.shares), pairs.sources[rows].tolist()
     start = starting_point(known.base, targets, weights)
     damping = None
     if recipe.damping and known.open_prompts is not None:
@@ -184,17 +184,17 @@ def fitted(
 
 
 def save_head(
-    fitted_head: RidgeHead | KernelFit,
+    fitted: RidgeHead | KernelFit,
     recipe: FeatureHeadRecipe,
     roots: WeightRoots,
     training: Mapping[str, Any],
     out: Path,
 ) -> None:
     """Write the model; ``training`` goes into its description."""
-    if isinstance(fitted_head, KernelFit):
-        head, spec = as_kernel_module(fitted_head)
+    if isinstance(fitted, KernelFit):
+        head, spec = kernel_module(fitted)
     else:
-        head, spec = as_module(fitted_head)
+        head, spec = ridge_module(fitted)
     tower = build_tower(recipe.tower)
     load_backbones(tower, recipe.tower, roots)
     description = {"recipe": asdict(recipe), **training}

@@ -23,9 +23,9 @@ from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.feature_head.class_names import class_rows
 from prompt_ensemble.training.feature_head.feature_head import (
     FeatureHeadRecipe,
-    Knowledge,
+    PriorKnowledge,
     features_of,
-    fitted,
+    fit_head,
     save_head,
 )
 from prompt_ensemble.training.feature_head.source_scores import Fit, judged_sources, score_sources
@@ -49,16 +49,14 @@ class Material:
     pairs: Pairs
     rows: np.ndarray
     targets: np.ndarray
-    known: Knowledge
+    known: PriorKnowledge
     roots: WeightRoots
     cache: Path
     progress: Progress = silent
 
     def features(self, recipe: FeatureHeadRecipe) -> np.ndarray:
         """Features of the rows, computed once."""
-        return features_of(
-            self.pairs, self.rows, recipe, self.roots, self.cache, self.progress
-        )  # fmt: skip
+        return features_of(self.pairs, self.rows, recipe, self.roots, self.cache, self.progress)
 
 
 def gather(
@@ -77,7 +75,7 @@ def gather(
     targets = encode([pairs.rows[row].prompt for row in rows])
     base = Embeddings.load(roots.find(prior).path / "prior.safetensors").vectors[0]
     wider = open_prompt_rows(open_prompts, encode, cache) if open_prompts else None
-    known = Knowledge(base, class_rows(encode) if recipe.class_pull else None, wider)
+    known = PriorKnowledge(base, class_rows(encode) if recipe.class_pull else None, wider)
     return Material(pairs, rows, targets, known, roots, cache, progress)
 
 
@@ -85,18 +83,17 @@ def run_feature_head(
     material: Material, recipe: FeatureHeadRecipe, out: Path, *, judge: bool = True
 ) -> dict[str, Any]:
     """Score on left-out sources if asked to, then train on all rows and save ``out/regressor``."""
+    open_prompts = material.known.open_prompts
     training: dict[str, Any] = {
         "pairs_sha256": material.pairs.digest,
         "trained_on": len(material.rows),
-        "open_prompts": len(material.known.open_prompts)
-        if material.known.open_prompts is not None
-        else 0,
+        "open_prompts": 0 if open_prompts is None else len(open_prompts),
     }
     if judge:
         scores = judge_head(material, recipe)
         write_atomically(out / SCORES, json.dumps(scores, indent=1) + "\n")
         training |= {"left_out_sources": scores["mean"], "margin_over": scores["margin_over"]}
-    head = fitted(
+    head = fit_head(
         material.features(recipe), material.targets, material.pairs, material.rows, recipe,
         material.known,
     )  # fmt: skip
@@ -106,7 +103,7 @@ def run_feature_head(
 
 
 def training_prompts(pairs: Pairs, rows: np.ndarray) -> SeenPrompts:
-    """What a head knows, to travel beside it."""
+    """The prompts that a head was trained on, as they are saved with it."""
     return SeenPrompts.of(pairs.rows[row].prompt for row in rows)
 
 
@@ -115,20 +112,24 @@ def judge_head(material: Material, recipe: FeatureHeadRecipe) -> dict[str, Any]:
     pairs, rows = material.pairs, material.rows
     prompts = [pairs.rows[row].prompt for row in rows]
     plain = replace(FROZEN_LITE0, shares=recipe.shares)
+    models = {
+        "this model": fit_function(material, recipe),
+        "ridge on frozen Lite0": fit_function(material, plain),
+    }
     return score_sources(
-        {"this model": fit_of(material, recipe), "ridge on frozen Lite0": fit_of(material, plain)},
-        material.targets, prompts, pairs.sources[rows], connected_groups(material.targets),
+        models, material.targets, prompts, pairs.sources[rows],
+        connected_groups(material.targets),
         judged_sources(prompts, pairs.sources[rows], pairs.tiers[rows]), material.known.base,
         material.progress,
     )  # fmt: skip
 
 
-def fit_of(material: Material, recipe: FeatureHeadRecipe) -> Fit:
-    """Fits on some of the rows and predicts others."""
+def fit_function(material: Material, recipe: FeatureHeadRecipe) -> Fit:
+    """A function that fits a head to some of the rows and predicts others."""
     features = material.features(recipe)
 
     def fit(training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        head = fitted(
+        head = fit_head(
             features[training], material.targets[training], material.pairs,
             material.rows[training], recipe, material.known,
         )  # fmt: skip

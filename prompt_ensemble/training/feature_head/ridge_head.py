@@ -1,4 +1,4 @@
-"""The shortest recipe that works: a ridge regression on a tower's features, in closed form.
+"""A ridge regression on a tower's features, in closed form.
 
 Where distinct prompts are few, a plain linear map with a strong penalty beats a trained
 multi-layer head (docs/experiments.md). It predicts how a prompt differs from the average prompt;
@@ -16,7 +16,7 @@ from torch import nn
 
 from prompt_ensemble.models.regressor.head import HeadSpec
 
-SMALLEST_SPREAD = 1e-3
+_SMALLEST_SPREAD = 1e-3
 """Added to a feature's spread, so that one that never fires is not blown up."""
 
 
@@ -55,12 +55,12 @@ def fit_ridge_head(
     """
     shares = row_weights.astype(np.float64) / row_weights.sum()
     centre = shares @ features
-    spread = features.std(axis=0, dtype=np.float64) + SMALLEST_SPREAD
+    spread = features.std(axis=0, dtype=np.float64) + _SMALLEST_SPREAD
     rows = ((features - centre) / spread).astype(np.float32)
     columns = rows if offsets is None else np.hstack([rows, offsets.astype(np.float32)])
-    left = targets if pull is None else targets - (features @ pull).astype(np.float64)
-    found = coefficients(columns, left - shares @ left, shares, penalty)
-    slope = found[: rows.shape[1]] / spread[:, None]
+    rest = targets if pull is None else targets - (features @ pull).astype(np.float64)
+    fitted = coefficients(columns, rest - shares @ rest, shares, penalty)
+    slope = fitted[: rows.shape[1]] / spread[:, None]
     slope = slope if pull is None else slope + pull
     slope = slope if damping is None else slope @ damping
     return RidgeHead(centre, slope, np.asarray(base, np.float64))
@@ -71,17 +71,19 @@ def coefficients(
 ) -> np.ndarray:
     """Penalised least squares, ``(D, 384)`` float64, by the smaller of its two systems.
 
-    Products are in float32 for speed; the penalty keeps the system far from singular.
+    With ``X`` the rows and ``Y`` the answers, both weighted, ``(X'X + p)⁻¹ X'Y`` equals
+    ``X'(XX' + p)⁻¹ Y``: the one solves for as many unknowns as features, the other for as many as
+    rows. Products are in float32 for speed; the penalty keeps the system far from singular.
     """
     weighted = torch.from_numpy(rows * np.sqrt(shares)[:, None].astype(np.float32))
     wanted = torch.from_numpy((answers * np.sqrt(shares)[:, None]).astype(np.float32))
     if rows.shape[1] <= rows.shape[0]:
-        return solved(weighted.T @ weighted, weighted.T @ wanted, penalty).numpy()
-    few = solved(weighted @ weighted.T, wanted, penalty).float()
+        return solve_penalised(weighted.T @ weighted, weighted.T @ wanted, penalty).numpy()
+    few = solve_penalised(weighted @ weighted.T, wanted, penalty).float()
     return (weighted.T @ few).double().numpy()
 
 
-def solved(system: torch.Tensor, answers: torch.Tensor, penalty: float) -> torch.Tensor:
+def solve_penalised(system: torch.Tensor, answers: torch.Tensor, penalty: float) -> torch.Tensor:
     """``(system + penalty)⁻¹ answers`` in float64."""
     system = system.double()
     system.diagonal().add_(penalty)
@@ -89,7 +91,7 @@ def solved(system: torch.Tensor, answers: torch.Tensor, penalty: float) -> torch
 
 
 def source_offsets(sources: Sequence[str], variance: float) -> np.ndarray:
-    """A column a source: what its images share that features cannot say of other sources.
+    """A column for each source, which explains what its images share and other sources' do not.
 
     ``variance`` is that of an offset in the units of a standardised feature.
     """
@@ -101,12 +103,12 @@ def starting_point(direction: np.ndarray, targets: np.ndarray, weights: np.ndarr
     """The average prompt's unit row at the length that fits the targets best.
 
     A mean of unit rows is shorter than one; starting from a longer row would drown what the
-    features say.
+    features add.
     """
     return direction * float(np.average(targets @ direction, weights=weights))
 
 
-def as_module(head: RidgeHead) -> tuple[nn.Module, HeadSpec]:
+def ridge_module(head: RidgeHead) -> tuple[nn.Module, HeadSpec]:
     """The same map as one linear layer."""
     layer = nn.Linear(*head.slope.shape)
     with torch.no_grad():

@@ -9,17 +9,17 @@ import numpy as np
 
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.intervals import Resampling, Score, mean_of_strata
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.splits import leave_one_source_out
 
 Fit = Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
-"""Training rows to a function from rows to predictions."""
+"""From training rows to a function from rows to predictions."""
 FEWEST_PROMPTS = 90
-RESAMPLES = 2000
 
 
 def judged_sources(prompts: Sequence[str], sources: np.ndarray, tiers: np.ndarray) -> list[str]:
-    """Sources of tier A with enough distinct prompts to say something."""
+    """Sources of tier A with enough distinct prompts for a score that means something."""
     distinct: dict[str, set[str]] = {}
     for prompt, source, tier in zip(prompts, sources.tolist(), tiers.tolist(), strict=True):
         if tier == "A":
@@ -45,7 +45,7 @@ def score_sources(
 ) -> dict[str, Any]:
     """Per source: mean cosine over prompts of each model and control, and paired intervals.
 
-    The first model is the one whose margins over all else are given.
+    Margins are those of the first model over all others and the controls.
     """
     table: dict[str, Any] = {}
     margins: dict[str, list[np.ndarray]] = {}
@@ -54,9 +54,10 @@ def score_sources(
             if source not in judged:
                 continue
             rows = np.flatnonzero(held_out)
-            found = predictions(models, np.flatnonzero(training), rows, targets, base)
-            cosines = prompt_cosines(found, targets[rows], [prompts[row] for row in rows.tolist()])
-            table[source] = summary(cosines, len(rows))
+            predicted = _predictions(models, np.flatnonzero(training), rows, targets, base)
+            texts = [prompts[row] for row in rows.tolist()]
+            cosines = prompt_cosines(predicted, targets[rows], texts)
+            table[source] = _summary(cosines, len(rows))
             first = next(iter(models))
             for name in cosines.keys() - {first}:
                 margins.setdefault(name, []).append(cosines[first] - cosines[name])
@@ -65,11 +66,11 @@ def score_sources(
         name: float(np.mean([entry["scores"][name] for entry in table.values()]))
         for name in next(iter(table.values()))["scores"]
     }
-    overall = {name: source_interval(rows) for name, rows in sorted(margins.items())}
+    overall = {name: mean_margin(rows) for name, rows in sorted(margins.items())}
     return {"sources": table, "mean": means, "margin_over": overall}
 
 
-def predictions(
+def _predictions(
     models: Mapping[str, Fit],
     training: np.ndarray,
     rows: np.ndarray,
@@ -77,27 +78,27 @@ def predictions(
     base: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Unit rows of every model, and of the controls."""
-    found = {name: unit_rows(fit(training)(rows)) for name, fit in models.items()}
-    first = next(iter(found.values()))
+    predicted = {name: unit_rows(fit(training)(rows)) for name, fit in models.items()}
+    first = next(iter(predicted.values()))
     shuffled = np.random.default_rng(0).permutation(len(rows))
     constants = {"constant, open prompts": base, "constant, training": targets[training].mean(0)}
     repeated = {name: unit_rows(np.tile(row, (len(rows), 1))) for name, row in constants.items()}
-    return found | {"shuffled images": first[shuffled]} | repeated
+    return predicted | {"shuffled images": first[shuffled]} | repeated
 
 
 def prompt_cosines(
-    found: Mapping[str, np.ndarray], targets: np.ndarray, prompts: Sequence[str]
+    predicted: Mapping[str, np.ndarray], targets: np.ndarray, prompts: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Mean cosine of each distinct prompt's images."""
     names, number = np.unique(prompts, return_inverse=True)
     images = np.bincount(number)
     return {
         name: np.bincount(number, np.einsum("ij,ij->i", rows, targets), len(names)) / images
-        for name, rows in found.items()
+        for name, rows in predicted.items()
     }
 
 
-def summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
+def _summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
     """Scores of one source, and intervals of the first model's margins."""
     first = next(iter(cosines))
     others = [name for name in cosines if name != first]
@@ -105,25 +106,22 @@ def summary(cosines: Mapping[str, np.ndarray], images: int) -> dict[str, Any]:
         "images": images,
         "prompts": len(cosines[first]),
         "scores": {name: float(rows.mean()) for name, rows in cosines.items()},
-        "interval": interval(cosines[first]),
-        "margins": {name: interval(cosines[first] - cosines[name]) for name in others},
+        "interval": _interval(cosines[first]),
+        "margins": {name: _interval(cosines[first] - cosines[name]) for name in others},
     }
 
 
-def interval(rows: np.ndarray, seed: int = 0) -> list[float]:
-    """95% bootstrap interval of the mean of a row a prompt."""
-    random = np.random.default_rng(seed)
-    means = [rows[random.integers(0, len(rows), len(rows))].mean() for _ in range(RESAMPLES)]
-    return [round(float(q), 4) for q in np.quantile(means, [0.025, 0.975])]
+def mean_margin(margins: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Mean over sources of a margin, and its interval: prompts are resampled within sources."""
+    score = mean_of_strata(margins)
+    return {"mean": round(score.mean, 4), "interval": _ends(score)}
 
 
-def source_interval(margins: Sequence[np.ndarray], seed: int = 0) -> dict[str, Any]:
-    """Mean margin, sources alike, and its interval: prompts are resampled within sources."""
-    random = np.random.default_rng(seed)
-    means = [
-        np.mean([rows[random.integers(0, len(rows), len(rows))].mean() for rows in margins])
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.quantile(means, [0.025, 0.975])
-    mean = float(np.mean([rows.mean() for rows in margins]))
-    return {"mean": round(mean, 4), "interval": [round(float(low), 4), round(float(high), 4)]}
+def _interval(per_prompt: np.ndarray) -> list[float]:
+    return _ends(Resampling.of_images(len(per_prompt)).interval(per_prompt))
+
+
+def _ends(score: Score) -> list[float]:
+    """Both ends of an interval as they are printed; a single prompt's are the mean itself."""
+    ends = (score.low, score.high)
+    return [round(score.mean if end is None else end, 4) for end in ends]

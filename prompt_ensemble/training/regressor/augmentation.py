@@ -11,35 +11,34 @@ from PIL import Image, ImageEnhance
 from prompt_ensemble.training.regressor.recipe import Recipe
 
 
-def augmented(image: Image.Image, recipe: Recipe, generator: torch.Generator) -> Image.Image:
-    """A crop that keeps most of the picture, maybe mirrored, a little lighter or greyer."""
-    image = cropped(image, recipe, generator)
-    if recipe.flips and uniform(0, 1, generator) < 0.5:
+def augmented_pixels(
+    image: Image.Image, recipe: Recipe, generator: torch.Generator
+) -> torch.Tensor:
+    """A crop that keeps most of the picture, maybe mirrored, a little lighter or greyer.
+
+    ``(3, H, W)`` uint8 of the recipe's size.
+    """
+    image = _crop(image, recipe, generator)
+    if recipe.flips and _uniform(0, 1, generator) < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if recipe.colour:
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-            factor = uniform(1 - recipe.colour, 1 + recipe.colour, generator)
+            factor = _uniform(1 - recipe.colour, 1 + recipe.colour, generator)
             image = enhance(image).enhance(factor)
-    return image
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def cropped(image: Image.Image, recipe: Recipe, generator: torch.Generator) -> Image.Image:
+def _crop(image: Image.Image, recipe: Recipe, generator: torch.Generator) -> Image.Image:
     """A window of at least ``smallest_crop`` of each side, at the recipe's size."""
-    scale = uniform(recipe.smallest_crop, 1, generator)
-    stretch = math.exp(uniform(-recipe.stretch, recipe.stretch, generator))
+    scale = _uniform(recipe.smallest_crop, 1, generator)
+    stretch = math.exp(_uniform(-recipe.stretch, recipe.stretch, generator))
     width = min(1.0, scale * stretch) * image.width
     height = min(1.0, scale / stretch) * image.height
-    left = uniform(0, image.width - width, generator)
-    top = uniform(0, image.height - height, generator)
+    left = _uniform(0, image.width - width, generator)
+    top = _uniform(0, image.height - height, generator)
     window = (left, top, left + width, top + height)
     return image.resize((recipe.size, recipe.size), Image.Resampling.BILINEAR, box=window)
 
 
-def uniform(low: float, high: float, generator: torch.Generator) -> float:
-    """A number between two others."""
+def _uniform(low: float, high: float, generator: torch.Generator) -> float:
     return low + (high - low) * float(torch.rand((), generator=generator))
-
-
-def as_pixels(image: Image.Image) -> torch.Tensor:
-    """``(3, H, W)`` uint8."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)

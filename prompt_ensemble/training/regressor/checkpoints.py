@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,8 @@ from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.models.checkpoints import load_state
 from prompt_ensemble.training.regressor.recipe import Recipe
-from prompt_ensemble.training.regressor.weight_average import WeightAverage
 
-CHECKPOINT = "checkpoint.pt"
+_CHECKPOINT = "checkpoint.pt"
 
 
 def write_checkpoint(
@@ -25,7 +25,7 @@ def write_checkpoint(
     recipe: Recipe,
     step: int,
     model: nn.Module,
-    average: WeightAverage,
+    average: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """One file, whole or not at all; tensors, numbers and text only."""
@@ -33,17 +33,17 @@ def write_checkpoint(
         "recipe": json.dumps(asdict(recipe)),
         "step": step,
         "model": model.state_dict(),
-        "average": average.state,
+        "average": dict(average),
         "optimizer": optimizer.state_dict(),
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(folder / CHECKPOINT, buffer.getvalue())
+    write_atomically(folder / _CHECKPOINT, buffer.getvalue())
 
 
 def read_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     """What the folder's checkpoint holds; None if there is none."""
-    file = folder / CHECKPOINT
+    file = folder / _CHECKPOINT
     if not file.exists():
         return None
     state: dict[str, Any] = load_state(file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +13,12 @@ import torch
 from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.images.decode import load_image
-from prompt_ensemble.images.preprocessing import Preprocessing
-from prompt_ensemble.training.regressor.augmentation import as_pixels, augmented
+from prompt_ensemble.training.regressor.augmentation import augmented_pixels
 from prompt_ensemble.training.regressor.recipe import Recipe
 
-PICTURES_PER_STEP = 32
+_PICTURES_PER_STEP = 32
 
 
 class Inputs(Protocol):
@@ -25,14 +27,8 @@ class Inputs(Protocol):
     def plain(self, rows: np.ndarray) -> torch.Tensor:
         """As at inference."""
 
-    def drawn(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+    def augmented(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
         """As in training, augmented by chance."""
-
-
-def preprocessing_of(recipe: Recipe) -> Preprocessing:
-    """How pictures are prepared at inference."""
-    (red, green, blue), (r, g, b) = recipe.mean, recipe.std
-    return Preprocessing(recipe.size, recipe.size, (red, green, blue), (r, g, b))
 
 
 class Pictures:
@@ -41,23 +37,22 @@ class Pictures:
     def __init__(self, images: Sequence[Path], recipe: Recipe) -> None:
         self.images = images
         self.recipe = recipe
-        self.preparation = preprocessing_of(recipe)
+        self.preprocessing = recipe.preprocessing()
 
     def plain(self, rows: np.ndarray) -> torch.Tensor:
         """Squashed to the recipe's size."""
-        pictures = [self.preparation.prepare(load_image(self.images[row])) for row in rows]
-        return self.preparation.normalise(torch.stack(pictures))
+        pictures = [self.preprocessing.prepare(load_image(self.images[row])) for row in rows]
+        return self.preprocessing.normalise(torch.stack(pictures))
 
-    def drawn(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
-        """Augmented."""
+    def augmented(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        """Cropped, mirrored and coloured anew each time."""
         pictures = [
-            as_pixels(augmented(load_image(self.images[row]), self.recipe, generator))
-            for row in rows
+            augmented_pixels(load_image(self.images[row]), self.recipe, generator) for row in rows
         ]
-        return self.preparation.normalise(torch.stack(pictures))
+        return self.preprocessing.normalise(torch.stack(pictures))
 
 
-class Maps:
+class FeatureMaps:
     """``(views, N, C, H, W)`` float16 maps of frozen stages; view 0 is plain."""
 
     def __init__(self, maps: np.ndarray) -> None:
@@ -67,31 +62,44 @@ class Maps:
         """The plain view."""
         return torch.from_numpy(self.maps[0, rows].astype(np.float32))
 
-    def drawn(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+    def augmented(self, rows: np.ndarray, generator: torch.Generator) -> torch.Tensor:
         """Each row in one of its views."""
         views = torch.randint(len(self.maps), (len(rows),), generator=generator).numpy()
         return torch.from_numpy(self.maps[views, rows].astype(np.float32))
 
 
-def maps_of(
+def feature_maps(
     front: nn.Module,
-    pictures: Pictures,
-    file: Path,
+    pairs: Pairs,
+    recipe: Recipe,
+    cache: Path,
     *,
     device: torch.device,
     progress: Progress = silent,
-) -> Maps:
-    """Maps of all pictures in all views, computed unless ``file`` holds them already."""
+) -> FeatureMaps:
+    """Maps of all pictures in all views, computed unless ``cache`` holds them already."""
+    file = cache / f"maps-{_maps_key(pairs, recipe)}.npy"
     if not file.exists():
         part = file.with_suffix(".part.npy")
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_maps(front.to(device), pictures, part, device, progress)
+        pictures = Pictures([pair.image for pair in pairs.rows], recipe)
+        _write_maps(front.to(device), pictures, part, device, progress)
         part.replace(file)
-    return Maps(np.load(file, mmap_mode="r"))
+    return FeatureMaps(np.load(file, mmap_mode="r"))
+
+
+def _maps_key(pairs: Pairs, recipe: Recipe) -> str:
+    """Names the maps by all that they depend on."""
+    names = (
+        "library", "tower", "backbone", "size", "mean", "std", "frozen_stages", "views",
+        "smallest_crop", "stretch", "flips", "colour", "seed",
+    )  # fmt: skip
+    parts = {name: getattr(recipe, name) for name in names}
+    return hashlib.sha256(json.dumps([pairs.digest, parts]).encode()).hexdigest()[:16]
 
 
 @torch.inference_mode()
-def write_maps(
+def _write_maps(
     front: nn.Module, pictures: Pictures, file: Path, device: torch.device, progress: Progress
 ) -> None:
     """One view after the other, so that what is computed first is what is needed most."""
@@ -100,14 +108,14 @@ def write_maps(
     with progress("computing frozen stages", recipe.views * count) as advance:
         for view in range(recipe.views):
             generator = torch.Generator().manual_seed(recipe.seed * 1009 + view)
-            for start in range(0, count, PICTURES_PER_STEP):
-                rows = np.arange(start, min(start + PICTURES_PER_STEP, count))
-                pixels = pictures.drawn(rows, generator) if view else pictures.plain(rows)
+            for start in range(0, count, _PICTURES_PER_STEP):
+                rows = np.arange(start, min(start + _PICTURES_PER_STEP, count))
+                pixels = pictures.augmented(rows, generator) if view else pictures.plain(rows)
                 pixels = pixels.to(device).contiguous(memory_format=torch.channels_last)
-                found = front(pixels).half().cpu().numpy()
+                batch = front(pixels).half().cpu().numpy()
                 if maps is None:
-                    shape = (recipe.views, count, *found.shape[1:])
+                    shape = (recipe.views, count, *batch.shape[1:])
                     maps = np.lib.format.open_memmap(file, "w+", np.float16, shape)
-                maps[view, rows] = found
+                maps[view, rows] = batch
                 advance(len(rows))
     del maps  # written out

@@ -1,16 +1,20 @@
-"""What a run folder says while training goes on: a line of JSON a note, and a plot of them."""
+"""Numbers noted while training goes on: a line of JSON for each note, and a plot of them."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.records import objects_of, reading
+from prompt_ensemble.core.svg_figures import draw_svg
 
-NOTES = "notes of a training run"
-WIDTH, HEIGHT, MARGIN = 640, 320, 40
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
+_NOTES = "notes of a training run"
+_PANEL = (6.4, 2.4)
+"""Inches of the plot of one number."""
 
 
 class Journal:
@@ -34,45 +38,32 @@ class Journal:
         """All lines so far; one that was cut off by an interrupt is left out."""
         if not self.file.exists():
             return []
-        with reading(self.file, NOTES):
+        with reading(self.file, _NOTES):
             lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
         whole = (line for line in lines if line.endswith("\n"))
         notes = []
-        for where, note in objects_of(whole, self.file, NOTES):
-            with reading(where, NOTES):
+        for where, note in objects_of(whole, self.file, _NOTES):
+            with reading(where, _NOTES):
                 int(note["step"]), [float(number) for number in note.values()]
             notes.append(note)
         return notes
 
     def draw(self) -> None:
-        """The plot, one curve for each number noted."""
-        write_atomically(self.plot, svg_of(self.notes()))
+        """The plot, a panel for each number noted."""
+        notes = self.notes()
+        names = sorted({name for note in notes for name in note} - {"step"})
+        if names:
+            size = (_PANEL[0], _PANEL[1] * len(names))
+            draw = partial(_draw_panels, notes=notes, names=names)
+            write_atomically(self.plot, draw_svg("training", draw, size))
 
 
-def svg_of(notes: list[dict[str, float]]) -> str:
-    """Curves over the steps, each scaled to its own range, which its label gives."""
-    names = sorted({name for note in notes for name in note} - {"step"})
-    last = max([note["step"] for note in notes], default=1) or 1
-    curves = [
-        curve(name, [(note["step"] / last, note[name]) for note in notes if name in note], number)
-        for number, name in enumerate(names)
-    ]
-    box = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">'
-    return "\n".join([box, '<rect width="100%" height="100%" fill="white"/>', *curves, "</svg>\n"])
-
-
-def curve(name: str, points: list[tuple[float, float]], number: int) -> str:
-    """One line and its label."""
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    spread = (high - low) or 1.0
-    inner_width, inner_height = WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN
-    places = " ".join(
-        f"{MARGIN + x * inner_width:.1f},{HEIGHT - MARGIN - (y - low) / spread * inner_height:.1f}"
-        for x, y in points
-    )
-    colour = COLOURS[number % len(COLOURS)]
-    label = f"{name} {low:.4g} to {high:.4g}, last {points[-1][1]:.4g}"
-    return (
-        f'<polyline fill="none" stroke="{colour}" points="{places}"/>'
-        f'<text x="{MARGIN}" y="{16 + 14 * number}" font-size="12" fill="{colour}">{label}</text>'
-    )
+def _draw_panels(figure: Figure, notes: list[dict[str, float]], names: list[str]) -> None:
+    """Curves over the steps, one below the other."""
+    panels = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
+    for panel, name in zip(panels, names, strict=True):
+        noted = [note for note in notes if name in note]
+        panel.plot([note["step"] for note in noted], [note[name] for note in noted])
+        panel.set_ylabel(name)
+        panel.set_title(f"last {noted[-1][name]:.4g}", loc="right", fontsize="small")
+    panels[-1].set_xlabel("step")

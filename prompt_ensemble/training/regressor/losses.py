@@ -31,10 +31,10 @@ def cosine_loss(predicted: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def contrastive_loss(
     predicted: torch.Tensor, targets: torch.Tensor, temperature: float
 ) -> torch.Tensor:
-    """InfoNCE both ways: among the batch's prompts, each image finds its own.
+    """InfoNCE both ways: each image picks its prompt among the batch's, each prompt its image.
 
     Prompts of a batch are distinct, so no other row is ever also right.
     """
-    likeness = normalize(predicted) @ normalize(targets).T / temperature
-    own = torch.arange(len(likeness), device=likeness.device)
-    return (cross_entropy(likeness, own) + cross_entropy(likeness.T, own)) / 2
+    similarities = normalize(predicted) @ normalize(targets).T / temperature
+    matches = torch.arange(len(similarities), device=similarities.device)
+    return (cross_entropy(similarities, matches) + cross_entropy(similarities.T, matches)) / 2

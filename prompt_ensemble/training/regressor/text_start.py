@@ -1,4 +1,4 @@
-"""A head that knows texts before it sees a picture: a linear map from the tower's text side.
+"""A head that starts from the tower's text side: a linear map learnt from texts, without images.
 
 A tower that puts texts and pictures into one space has, for any prompt, a row close to that of
 its pictures. Prompts alone then teach a map into sentence embeddings, no images needed. Pictures
@@ -16,13 +16,36 @@ from torch import nn
 
 from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.feature_head.ridge_head import fit_ridge_head
+from prompt_ensemble.training.regressor.inputs import Pictures
 from prompt_ensemble.training.regressor.recipe import Recipe
 
-PENALTY = 0.1
+_PENALTY = 0.1
+_PICTURES_TO_PLACE = 256
+"""Pictures whose mean row tells where pictures lie."""
+
+
+def start_from_prompts(
+    head: nn.Module,
+    tower: nn.Module,
+    pairs: Pairs,
+    rows: np.ndarray,
+    recipe: Recipe,
+    encode: Encode,
+    roots: WeightRoots,
+) -> None:
+    """Set the head from the prompts of the training rows, each prompt once."""
+    prompts = sorted({pairs.prompts[row] for row in rows.tolist()})
+    targets = encode(prompts)
+    some = Pictures([pairs.rows[row].image for row in rows[:_PICTURES_TO_PLACE]], recipe)
+    with torch.inference_mode():
+        pictures = tower.eval()(some.plain(np.arange(len(some.images)))).numpy()
+    texts = text_rows(recipe, prompts, roots)
+    start_from_text(head, texts, targets, pictures, targets.mean(axis=0))
 
 
 def text_rows(recipe: Recipe, prompts: Sequence[str], roots: WeightRoots) -> np.ndarray:
@@ -48,16 +71,8 @@ def start_from_text(
     if not isinstance(head, nn.Linear):
         raise BadConfig("head_from_text sets a matrix; use it with head = 'linear'")
     shares = np.full(len(texts), 1 / len(texts))
-    slope = fit_ridge_head(texts, targets, shares, mean_prompt, PENALTY).slope
+    slope = fit_ridge_head(texts, targets, shares, mean_prompt, _PENALTY).slope
     slope = slope / np.linalg.norm(pictures, axis=1).mean()
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(slope.T.copy()))
         head.bias.copy_(torch.from_numpy(mean_prompt - pictures.mean(axis=0) @ slope))
-
-
-def distinct_prompts(
-    prompts: Sequence[str], rows: np.ndarray, encode: Encode
-) -> tuple[list[str], np.ndarray]:
-    """Each training prompt once, and its embedding."""
-    texts = sorted({prompts[row] for row in rows.tolist()})
-    return texts, encode(texts)

@@ -1,4 +1,4 @@
-"""The training loop: one process or many, interrupted or not, the same result.
+"""The training loop: one process or many, interrupted or not, the result is the same.
 
 All chance in a step comes from the seed and the step's number, so a checkpoint needs no state of
 random generators, and a resumed run is bit for bit the run that was never interrupted.
@@ -15,24 +15,41 @@ from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.training.regressor.checkpoints import read_checkpoint, write_checkpoint
-from prompt_ensemble.training.regressor.drawing import Draws
+from prompt_ensemble.training.regressor.frozen_stages import hold_norms
 from prompt_ensemble.training.regressor.inputs import Inputs
 from prompt_ensemble.training.regressor.journal import Journal
-from prompt_ensemble.training.regressor.layer_rates import parameter_groups
+from prompt_ensemble.training.regressor.learning_rates import parameter_groups, rate_factor
 from prompt_ensemble.training.regressor.losses import loss_of
+from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
-from prompt_ensemble.training.regressor.schedule import rate_factor
-from prompt_ensemble.training.regressor.stages import hold_norms
 from prompt_ensemble.training.regressor.validation import Validation
-from prompt_ensemble.training.regressor.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
 
-NOTE_EVERY = 10
+_NOTE_EVERY = 10
+
+
+class WeightAverage:
+    """Exponential moving average of a module's parameters and buffers: steadier than the last."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move towards the module; early on the average follows fast."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, tensor in module.state_dict().items():
+            mean = self.state[name]
+            if mean.is_floating_point():
+                mean.lerp_(tensor.detach(), 1 - decay)
+            else:
+                mean.copy_(tensor)
 
 
 class Trainer:
-    """A network that learns, with all that must survive an interrupt."""
+    """A network in training, with all that must survive an interrupt."""
 
     def __init__(self, learner: nn.Module, recipe: Recipe, accelerator: Accelerator) -> None:
         """``learner`` has a ``tower`` and a ``head`` and maps inputs to embeddings."""
@@ -42,11 +59,11 @@ class Trainer:
         optimizer = torch.optim.AdamW(groups)
         self.rates = [group["lr"] for group in groups]
         self.model, self.optimizer = accelerator.prepare(learner, optimizer)
-        self.average = WeightAverage(self.plain, recipe.average)
+        self.average = WeightAverage(self.network, recipe.average)
         self.done = 0
 
     @property
-    def plain(self) -> nn.Module:
+    def network(self) -> nn.Module:
         """The network without what accelerate wraps around it."""
         model: nn.Module = self.accelerator.unwrap_model(self.model)
         return model
@@ -55,7 +72,7 @@ class Trainer:
         self,
         inputs: Inputs,
         targets: torch.Tensor,
-        draws: Draws,
+        sampler: PromptSampler,
         folder: Path,
         *,
         validation: Validation | None = None,
@@ -65,22 +82,20 @@ class Trainer:
     ) -> None:
         """Take the steps that are left; ``stop_after`` ends early, as an interrupt would."""
         journal = Journal(folder)
-        self.resume(folder, journal)
+        self._resume(folder, journal)
         last = min(self.recipe.steps, stop_after or self.recipe.steps)
         with progress("training", self.recipe.steps, "step") as advance:
             advance(self.done)
             while self.done < last:
-                loss = self.step(inputs, targets, draws)
+                loss = self._step(inputs, targets, sampler)
                 advance(1)
-                self.take_note(loss, journal, folder, validation, checkpoint_every)
-        if self.accelerator.is_main_process and validation:
-            journal.draw()
+                self._keep(loss, journal, folder, validation, checkpoint_every)
 
-    def resume(self, folder: Path, journal: Journal) -> None:
+    def _resume(self, folder: Path, journal: Journal) -> None:
         """Go on from the folder's checkpoint, if it has one."""
         state = read_checkpoint(folder, self.recipe)
         if state is not None:
-            self.plain.load_state_dict(state["model"])
+            self.network.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.average.state = {
                 name: tensor.to(self.accelerator.device)
@@ -92,34 +107,34 @@ class Trainer:
             journal.forget_after(self.done)
         self.accelerator.wait_for_everyone()
 
-    def step(self, inputs: Inputs, targets: torch.Tensor, draws: Draws) -> float:
+    def _step(self, inputs: Inputs, targets: torch.Tensor, sampler: PromptSampler) -> float:
         """One step of the optimizer; processes share the batch."""
         recipe, number = self.recipe, self.done
         parts = recipe.accumulation * self.accelerator.num_processes
-        rows, generator = draws.step(number, recipe.batch_size)
+        rows, generator = sampler.batch(number, recipe.batch_size)
         torch.manual_seed(recipe.seed * 1_000_003 + number)  # for dropout
-        self.set_rates(number)
+        self._set_rates(number)
         self.model.train()
         hold_norms(self.model)
-        taken = inputs.drawn(rows, generator)
+        batch = inputs.augmented(rows, generator)
         mine = range(self.accelerator.process_index, parts, self.accelerator.num_processes)
         total = 0.0
         for part in mine:
-            pieces = slice(part, None, parts)
-            total += self.learn(taken[pieces], targets[rows[pieces]], last=part == mine[-1])
+            chosen = slice(part, None, parts)
+            total += self._backward(batch[chosen], targets[rows[chosen]], last=part == mine[-1])
         self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.done += 1
-        self.average.update(self.plain, number)
+        self.average.update(self.network, number)
         return total / len(mine)
 
-    def learn(self, taken: torch.Tensor, targets: torch.Tensor, *, last: bool) -> float:
-        """Gradients of one part of a batch; processes exchange them after the last."""
+    def _backward(self, batch: torch.Tensor, targets: torch.Tensor, *, last: bool) -> float:
+        """Loss and gradients of a part of a batch; processes exchange them after the last."""
         device = self.accelerator.device
         with self.accelerator.autocast():
-            layout = torch.channels_last if taken.ndim == 4 else torch.contiguous_format
-            predicted = self.model(taken.to(device).contiguous(memory_format=layout))
+            layout = torch.channels_last if batch.ndim == 4 else torch.contiguous_format
+            predicted = self.model(batch.to(device).contiguous(memory_format=layout))
         loss = loss_of(predicted, targets.to(device), self.recipe)
         if last or self.accelerator.num_processes == 1:
             self.accelerator.backward(loss / self.recipe.accumulation)
@@ -128,7 +143,7 @@ class Trainer:
                 self.accelerator.backward(loss / self.recipe.accumulation)
         return float(loss.detach())
 
-    def set_rates(self, number: int) -> None:
+    def _set_rates(self, number: int) -> None:
         """Rates of this step; the tower waits while only the head learns."""
         recipe = self.recipe
         factor = rate_factor(number, recipe.steps, recipe.warm_up)
@@ -136,7 +151,7 @@ class Trainer:
             waiting = group["part"] == "tower" and number < recipe.head_steps
             group["lr"] = 0.0 if waiting else rate * factor
 
-    def take_note(
+    def _keep(
         self,
         loss: float,
         journal: Journal,
@@ -144,18 +159,18 @@ class Trainer:
         validation: Validation | None,
         checkpoint_every: int,
     ) -> None:
-        """Numbers and checkpoints, when it is time for them."""
+        """Note numbers and write checkpoints, when it is time for them."""
         if not self.accelerator.is_main_process:
             return
         ends = self.done == self.recipe.steps
-        if self.done % NOTE_EVERY == 0 or ends:
+        if self.done % _NOTE_EVERY == 0 or ends:
             journal.note(step=self.done, loss=round(loss, 6))
         if self.done % checkpoint_every == 0 or ends:
             if validation:
-                score = validation.score(self.plain, self.average, self.accelerator.device)
+                score = validation.score(self.network, self.average.state, self.accelerator.device)
                 journal.note(step=self.done, validation=round(score, 6))
                 log.info("step %d: validation %.4f", self.done, score)
                 journal.draw()
             write_checkpoint(
-                folder, self.recipe, self.done, self.plain, self.average, self.optimizer
+                folder, self.recipe, self.done, self.network, self.average.state, self.optimizer
             )

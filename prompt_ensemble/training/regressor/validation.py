@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,8 @@ from torch import nn
 
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.training.regressor.inputs import Inputs
-from prompt_ensemble.training.regressor.weight_average import WeightAverage
 
-ROWS_PER_STEP = 64
+_ROWS_PER_STEP = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +27,18 @@ class Validation:
     prompts: Sequence[str]
     """Of all pairs."""
 
-    def score(self, model: nn.Module, average: WeightAverage, device: torch.device) -> float:
-        """Of the averaged weights, which are put into the model for the time being."""
-        own = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        model.load_state_dict(average.state)
-        predicted = predict(model, self.inputs, self.rows, device)
-        model.load_state_dict(own)
-        return weighted_score(predicted, self.targets[self.rows], self.row_weights())
+    def score(
+        self, model: nn.Module, weights: Mapping[str, torch.Tensor], device: torch.device
+    ) -> float:
+        """Mean cosine with these weights, which are put into the model for the time being."""
+        kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(weights)
+        predicted = _predict(model, self.inputs, self.rows, device)
+        model.load_state_dict(kept)
+        cosines = np.einsum("ij,ij->i", predicted, self.targets[self.rows])
+        return float(np.average(cosines, weights=self._row_weights()))
 
-    def row_weights(self) -> np.ndarray:
+    def _row_weights(self) -> np.ndarray:
         """One over the images of a row's prompt."""
         prompts = [self.prompts[row] for row in self.rows]
         images = Counter(prompts)
@@ -44,18 +46,15 @@ class Validation:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, inputs: Inputs, rows: np.ndarray, device: torch.device) -> np.ndarray:
+def _predict(
+    model: nn.Module, inputs: Inputs, rows: np.ndarray, device: torch.device
+) -> np.ndarray:
     """Unit rows ``(N, 384)`` from plain inputs."""
     model.eval()
-    steps = [rows[start : start + ROWS_PER_STEP] for start in range(0, len(rows), ROWS_PER_STEP)]
-    found = []
+    steps = [rows[start : start + _ROWS_PER_STEP] for start in range(0, len(rows), _ROWS_PER_STEP)]
+    predicted = []
     for step in steps:
-        taken = inputs.plain(step).to(device)
-        layout = torch.channels_last if taken.ndim == 4 else torch.contiguous_format
-        found.append(model(taken.contiguous(memory_format=layout)).float().cpu().numpy())
-    return unit_rows(np.concatenate(found))
-
-
-def weighted_score(predicted: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
-    """Mean cosine of unit rows."""
-    return float(np.average(np.einsum("ij,ij->i", predicted, targets), weights=weights))
+        batch = inputs.plain(step).to(device)
+        layout = torch.channels_last if batch.ndim == 4 else torch.contiguous_format
+        predicted.append(model(batch.contiguous(memory_format=layout)).float().cpu().numpy())
+    return unit_rows(np.concatenate(predicted))

@@ -20,7 +20,6 @@ from prompt_ensemble.members.neighbours.neighbour_predictor import (
     NeighbourOptions,
     NeighbourPredictor,
 )
-from prompt_ensemble.members.neighbours.weighting import neighbour_shares, weighted_mean
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
 from prompt_ensemble.models.weights import WeightRoots
@@ -158,17 +157,6 @@ def test_an_index_of_another_bank_is_refused(bank):
     bank.shards[-1].path.unlink()
     with pytest.raises(BadWeights, match="make it again"):
         faiss_search.FaissSearch(open_neighbours(bank.folder), "hnsw")
-
-
-def test_nearer_neighbours_weigh_more_and_a_perfect_one_nearly_all():
-    shares = neighbour_shares(np.array([[1.0, 0.5, 0.4]]), power=6)
-    assert shares[0, 0] > 0.99
-    assert shares[0, 1] / shares[0, 2] == pytest.approx((0.6**6 + 1e-6) / (0.5**6 + 1e-6), rel=1e-4)
-
-
-def test_the_mean_has_length_one():
-    mean = weighted_mean(np.array([[0.5, 0.5]], "f"), np.eye(2, dtype="f")[None])
-    np.testing.assert_allclose(mean, [[0.5**0.5] * 2], rtol=1e-6)
 
 
 def test_the_member_names_the_nearest_and_embeds_their_mean(bank):

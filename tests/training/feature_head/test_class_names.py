@@ -10,7 +10,7 @@ from prompt_ensemble.models.image_towers.lite_features import LiteFeatures
 from prompt_ensemble.training.feature_head.class_names import class_rows, class_slope, class_texts
 
 
-def test_every_class_is_said_in_three_ways_in_the_order_of_the_nets() -> None:
+def test_every_class_has_three_texts_in_the_order_of_the_outputs() -> None:
     names, photos, meanings = class_texts()
     assert len(names) == len(photos) == len(meanings) == 1000
     assert names[437].startswith("beacon, lighthouse")

@@ -21,7 +21,7 @@ from prompt_ensemble.images.preprocessing import HALF, Preprocessing
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.training.feature_head.feature_head import FeatureHeadRecipe, fitted
+from prompt_ensemble.training.feature_head.feature_head import FeatureHeadRecipe, fit_head
 from prompt_ensemble.training.feature_head.feature_head_run import (
     gather,
     judge_head,
@@ -49,8 +49,8 @@ def test_the_saved_head_knows_the_pictures_it_learnt_from(
     pixels = Pictures([pair.image for pair in pairs.rows], Recipe(size=64)).plain(np.arange(8))
     with torch.inference_mode():
         predicted = unit_rows(model(pixels).numpy())
-    likeness = predicted @ encode(pairs.prompts).T
-    assert (likeness.argmax(axis=1) // 2 == np.arange(8) // 2).all()
+    similarities = predicted @ encode(pairs.prompts).T
+    assert (similarities.argmax(axis=1) // 2 == np.arange(8) // 2).all()
 
 
 def test_features_are_computed_once(tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ def test_class_names_pull_and_open_prompts_damp(tmp_path: Path) -> None:
     assert known.classes is not None and known.open_prompts is not None
 
     def slope(recipe: FeatureHeadRecipe) -> np.ndarray:
-        head = fitted(features, material.targets, pairs, material.rows, recipe, known)
+        head = fit_head(features, material.targets, pairs, material.rows, recipe, known)
         assert isinstance(head, RidgeHead)
         return head.slope
 
     pulled = known.classes * recipe.class_pull
-    bare = slope(replace(recipe, damping=0))
-    assert np.allclose(bare[-1000:], pulled, atol=1e-6)
-    assert np.abs(bare[:-1000]).max() < 1e-6
+    undamped = slope(replace(recipe, damping=0))
+    assert np.allclose(undamped[-1000:], pulled, atol=1e-6)
+    assert np.abs(undamped[:-1000]).max() < 1e-6
     damping = damping_of(known.open_prompts, recipe.damping)
     assert np.allclose(slope(recipe)[-1000:], pulled @ damping, atol=1e-6)
 

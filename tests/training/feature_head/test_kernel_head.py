@@ -11,8 +11,8 @@ from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.models.regressor.head import HeadSpec, build_head
 from prompt_ensemble.training.feature_head.kernel_head import (
     KernelFit,
-    as_kernel_module,
     fit_kernel_head,
+    kernel_module,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def test_without_a_penalty_it_learns_by_heart() -> None:
     assert np.allclose(learnt, TARGETS - TARGETS.mean(axis=0), atol=1e-5)
 
 
-def test_with_a_huge_penalty_it_says_the_average_prompt() -> None:
+def test_with_a_huge_penalty_it_predicts_the_average_prompt() -> None:
     assert np.allclose(fit(penalty=1e9)(FEATURES), BASE, atol=1e-6)
 
 
@@ -45,12 +45,12 @@ def test_the_length_of_features_does_not_matter() -> None:
 def test_what_images_of_a_source_share_is_laid_to_the_source() -> None:
     """Targets that only tell the source: with offsets for sources nearly nothing is learnt."""
     rows = unit_rows(np.random.default_rng(1).normal(size=(3, EMBEDDING_WIDTH)))
-    told = np.array([rows[["one", "two", "three"].index(name)] for name in SOURCES])
+    targets = np.array([rows[["one", "two", "three"].index(name)] for name in SOURCES])
     weights = np.ones(len(FEATURES))
 
     def spread(share: float) -> float:
         head = fit_kernel_head(
-            FEATURES, told, weights, BASE, 0.01, 4.0, sources=SOURCES, source_share=share
+            FEATURES, targets, weights, BASE, 0.01, 4.0, sources=SOURCES, source_share=share
         )
         return float(np.abs(head(FEATURES) - BASE).mean())
 
@@ -63,17 +63,17 @@ def test_damping_is_the_last_map() -> None:
     assert np.allclose(fit(penalty=0.01, damping=damping)(FEATURES) - BASE, whole @ damping)
 
 
-def test_the_module_says_what_was_fitted() -> None:
+def test_the_module_predicts_what_was_fitted() -> None:
     head = fit(penalty=0.01)
-    module, spec = as_kernel_module(head)
+    module, spec = kernel_module(head)
     again = build_head(spec)
     again.load_state_dict(module.state_dict())
-    said = again(torch.from_numpy(FEATURES).float()).detach().numpy()
-    assert np.allclose(said, head(FEATURES), atol=1e-5)
+    predicted = again(torch.from_numpy(FEATURES).float()).detach().numpy()
+    assert np.allclose(predicted, head(FEATURES), atol=1e-5)
 
 
 def test_votes_are_counted_in_full_precision() -> None:
-    module, _ = as_kernel_module(fit(penalty=0.01))
+    module, _ = kernel_module(fit(penalty=0.01))
     features = torch.from_numpy(FEATURES).float()
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(module(features), module(features.clone()))

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from prompt_ensemble.training.feature_head.ridge_head import (
-    as_module,
     coefficients,
     fit_ridge_head,
+    ridge_module,
     source_offsets,
     starting_point,
 )
@@ -48,7 +48,7 @@ def test_a_feature_that_never_fires_does_no_harm():
 
 def test_the_module_is_the_same_map():
     head = fit_ridge_head(FEATURES, TARGETS, ONES, np.zeros(384))
-    module, spec = as_module(head)
+    module, spec = ridge_module(head)
     assert (spec.kind, spec.inputs) == ("linear", 8)
     with torch.inference_mode():
         rows = module(torch.from_numpy(FEATURES).float()).numpy()
@@ -65,9 +65,9 @@ def test_starting_point_is_as_long_as_the_targets_lean_that_way():
 def test_many_features_and_few_rows_give_the_same_as_the_other_system():
     rows = RANDOM.normal(size=(20, 50)).astype(np.float32)
     answers, shares = RANDOM.normal(size=(20, 3)), np.full(20, 0.05)
-    found = coefficients(rows, answers, shares, 0.5)
+    fitted = coefficients(rows, answers, shares, 0.5)
     system = (rows.T * shares) @ rows + 0.5 * np.eye(50)
-    assert np.allclose(found, np.linalg.solve(system, (rows.T * shares) @ answers), atol=1e-4)
+    assert np.allclose(fitted, np.linalg.solve(system, (rows.T * shares) @ answers), atol=1e-4)
 
 
 def test_what_a_source_has_in_common_is_not_laid_to_the_features():
@@ -79,13 +79,14 @@ def test_what_a_source_has_in_common_is_not_laid_to_the_features():
     targets = targets + 30 * offset[:, None] - features[:, :1]
     sources = ["one"] * 100 + ["two"] * 100
     ones, base = np.ones(200), targets.mean(axis=0)
-    told = fit_ridge_head(features, targets, ones, base, 1e-3, offsets=source_offsets(sources, 1e4))
-    untold = fit_ridge_head(features, targets, ones, base, 1e-3)
+    offsets = source_offsets(sources, 1e4)
+    with_offsets = fit_ridge_head(features, targets, ones, base, 1e-3, offsets=offsets)
+    without = fit_ridge_head(features, targets, ones, base, 1e-3)
     true = np.linalg.lstsq(
         np.hstack([features, np.stack([1 - offset, offset], axis=1)]), targets, rcond=None
     )[0][:4]
-    assert np.abs(told.slope - true).max() < 0.1
-    assert np.abs(untold.slope - true).max() > 1
+    assert np.abs(with_offsets.slope - true).max() < 0.1
+    assert np.abs(without.slope - true).max() > 1
 
 
 def test_a_great_penalty_leaves_the_slope_that_it_pulls_to():

@@ -10,9 +10,9 @@ import pytest
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.training.feature_head.source_scores import (
     judged_sources,
+    mean_margin,
     prompt_cosines,
     score_sources,
-    source_interval,
 )
 
 SOURCES = np.array(["one", "two"] * 40)
@@ -21,7 +21,7 @@ TARGETS = unit_rows(np.random.default_rng(0).normal(size=(80, 384)))
 
 
 def knowing(training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Says the truth with some noise."""
+    """Predicts the truth with some noise."""
     noise = np.random.default_rng(1).normal(size=TARGETS.shape) / 20
     return lambda rows: TARGETS[rows] + noise[rows]
 
@@ -66,7 +66,7 @@ def test_only_sources_of_tier_a_with_many_prompts_are_judged() -> None:
 
 def test_interval_holds_the_mean_margin() -> None:
     margins = [np.random.default_rng(n).normal(0.1, 0.05, 200) for n in range(3)]
-    found = source_interval(margins)
-    low, high = found["interval"]
-    assert low < found["mean"] < high
-    assert found["mean"] == pytest.approx(0.1, abs=0.01)
+    margin = mean_margin(margins)
+    low, high = margin["interval"]
+    assert low < margin["mean"] < high
+    assert margin["mean"] == pytest.approx(0.1, abs=0.01)

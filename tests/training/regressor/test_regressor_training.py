@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,12 +14,9 @@ from training_samples import TINY, encode, write_pairs
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.training.regressor.held_out import HeldOut
 from prompt_ensemble.training.regressor.recipe import Recipe
-from prompt_ensemble.training.regressor.regressor_training import (
-    HeldOut,
-    split_rows,
-    train_regressor,
-)
+from prompt_ensemble.training.regressor.regressor_training import train_regressor
 
 NOTHING_HELD_OUT = HeldOut(share=0)
 
@@ -62,28 +58,6 @@ def test_another_recipe_does_not_resume(tmp_path: Path) -> None:
     train(tmp_path, "run", stop_after=2)
     with pytest.raises(BadConfig, match="another recipe"):
         train(tmp_path, "run", replace(TINY, head_rate=1e-4))
-
-
-def test_held_out_source_is_not_trained_on(tmp_path: Path) -> None:
-    pairs = write_pairs(tmp_path / "data")
-    training, judged = split_rows(pairs, encode(pairs.prompts), HeldOut(sources=("left",)))
-    assert set(pairs.sources[training]) == {"right"}
-    assert set(pairs.sources[judged]) == {"left"}
-
-
-def test_prompts_near_to_held_out_ones_are_not_trained_on(tmp_path: Path) -> None:
-    pairs = write_pairs(tmp_path / "data")
-    targets = encode(pairs.prompts)
-    blue = np.array([prompt == "a blue wall" for prompt in pairs.prompts])
-    targets[blue] = targets[0]  # as if it said the same as a prompt of the other source
-    training, _ = split_rows(pairs, targets, HeldOut(sources=("left",)))
-    assert not blue[training].any()
-
-
-def test_unknown_source_is_named(tmp_path: Path) -> None:
-    pairs = write_pairs(tmp_path / "data")
-    with pytest.raises(BadConfig, match="did you mean 'left'"):
-        split_rows(pairs, encode(pairs.prompts), HeldOut(sources=("lefd",)))
 
 
 def test_score_of_held_out_pairs_is_in_the_record(tmp_path: Path) -> None:

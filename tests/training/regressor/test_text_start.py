@@ -12,11 +12,12 @@ from training_samples import TINY, encode, write_pairs
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.training.regressor.regressor_training import HeldOut, train_regressor
+from prompt_ensemble.training.regressor.held_out import HeldOut
+from prompt_ensemble.training.regressor.regressor_training import train_regressor
 from prompt_ensemble.training.regressor.text_start import start_from_text, text_rows
 
 
-def test_pictures_beside_their_texts_are_understood_at_once():
+def test_pictures_near_their_texts_are_understood_at_once():
     """Rows of pictures are those of texts, longer, turned a little and all moved by the same."""
     random = np.random.default_rng(0)
     texts = unit_rows(random.normal(size=(400, 24)))
@@ -26,8 +27,8 @@ def test_pictures_beside_their_texts_are_understood_at_once():
     head = torch.nn.Linear(24, 384)
     start_from_text(head, texts[:300], targets[:300], pictures[:300], targets[:300].mean(axis=0))
     with torch.inference_mode():
-        found = unit_rows(head(torch.from_numpy(pictures[300:]).float()).numpy())
-    cosines = (found * targets[300:]).sum(axis=1)
+        predicted = unit_rows(head(torch.from_numpy(pictures[300:]).float()).numpy())
+    cosines = (predicted * targets[300:]).sum(axis=1)
     constant = targets[300:] @ unit_rows(targets[:300].mean(axis=0)[None])[0]
     assert cosines.mean() > 0.98 > constant.mean() + 0.1
 

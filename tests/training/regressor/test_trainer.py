@@ -12,11 +12,11 @@ from torch import nn
 from training_samples import TINY, encode, write_pairs
 
 from prompt_ensemble.models.regressor.network import Regressor
-from prompt_ensemble.training.regressor.drawing import Draws
 from prompt_ensemble.training.regressor.inputs import Pictures
 from prompt_ensemble.training.regressor.journal import Journal
+from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
-from prompt_ensemble.training.regressor.trainer import Trainer
+from prompt_ensemble.training.regressor.trainer import Trainer, WeightAverage
 from prompt_ensemble.training.regressor.validation import Validation
 
 SMALL = replace(TINY, size=16, steps=60, head_steps=0, tower_rate=1e-2, head_rate=1e-2, colour=0.0)
@@ -33,12 +33,12 @@ def trained(folder: Path, recipe: Recipe, **more: object) -> Trainer:
     targets = encode(pairs.prompts)
     inputs = Pictures([pair.image for pair in pairs.rows], recipe)
     rows = np.arange(len(pairs))
-    draws = Draws(pairs.prompts, pairs.tiers, rows, recipe.shares(), recipe.seed)
+    sampler = PromptSampler(pairs.prompts, pairs.tiers, rows, recipe.shares(), recipe.seed)
     trainer = Trainer(small_network(), recipe, Accelerator(cpu=True))
     validation = Validation(inputs, rows, targets, pairs.prompts)
     run = folder / f"run-{recipe.steps}-{recipe.accumulation}"
     trainer.train(
-        inputs, torch.from_numpy(targets), draws, run,
+        inputs, torch.from_numpy(targets), sampler, run,
         validation=validation, checkpoint_every=30, **more,
     )  # fmt: skip
     return trainer
@@ -62,7 +62,7 @@ def test_parts_of_a_batch_add_up_to_it(tmp_path: Path) -> None:
 def test_the_tower_waits_while_the_head_learns(tmp_path: Path) -> None:
     trainer = trained(tmp_path, replace(SMALL, head_steps=60))
     untouched = small_network().state_dict()
-    learnt = trainer.plain.state_dict()
+    learnt = trainer.network.state_dict()
     assert torch.equal(learnt["tower.0.weight"], untouched["tower.0.weight"])
     assert not torch.equal(learnt["head.weight"], untouched["head.weight"])
 
@@ -70,6 +70,18 @@ def test_the_tower_waits_while_the_head_learns(tmp_path: Path) -> None:
 def test_scoring_leaves_the_weights_alone(tmp_path: Path) -> None:
     trainer = trained(tmp_path, replace(SMALL, steps=30))
     checkpoint = torch.load(tmp_path / "run-30-1" / "checkpoint.pt", weights_only=True)
-    for name, tensor in trainer.plain.state_dict().items():
+    for name, tensor in trainer.network.state_dict().items():
         assert torch.equal(tensor, checkpoint["model"][name])
         assert not torch.equal(tensor, checkpoint["average"][name])
+
+
+def test_the_average_follows_the_weights() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(module.weight)
+    average = WeightAverage(module, decay=0.5)
+    nn.init.ones_(module.weight)
+    seen = []
+    for step in range(100, 104):
+        average.update(module, step)
+        seen.append(float(average.state["weight"]))
+    assert seen == [0.5, 0.75, 0.875, 0.9375]

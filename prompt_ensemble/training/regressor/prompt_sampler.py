@@ -1,7 +1,7 @@
-"""Which pairs a step sees.
+"""Which pairs a step trains on: distinct prompts, each tier by its share, one image of each.
 
-A step draws distinct prompts, each tier by its share, and one image of each. What it draws depends
-on the seed and the step's number alone, so a resumed run sees what it would have seen.
+The rows of a step depend on the seed and the step's number alone, so a resumed run sees what it
+would have seen.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from prompt_ensemble.core.errors import BadConfig
 
 
-class Draws:
-    """Rows of a step, drawn from the training rows."""
+class PromptSampler:
+    """Draws batches from the training rows."""
 
     def __init__(
         self,
@@ -39,14 +39,14 @@ class Draws:
         )
         self.seed = seed
 
-    def step(self, number: int, size: int) -> tuple[np.ndarray, torch.Generator]:
-        """Rows of step ``number``, and the generator that its other chances come from."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        open_prompts = int((self.chances > 0).sum())
-        chosen = torch.multinomial(self.chances, min(size, open_prompts), generator=generator)
-        rows = [self.pick(self.images[prompt], generator) for prompt in chosen.tolist()]
+    def batch(self, step: int, size: int) -> tuple[np.ndarray, torch.Generator]:
+        """Rows of a step, and the generator that its augmentation draws from."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        possible = int((self.chances > 0).sum())
+        prompts = torch.multinomial(self.chances, min(size, possible), generator=generator)
+        rows = [_pick(self.images[prompt], generator) for prompt in prompts.tolist()]
         return np.array(rows), generator
 
-    def pick(self, rows: list[int], generator: torch.Generator) -> int:
-        """One of a prompt's images."""
-        return rows[int(torch.randint(len(rows), (1,), generator=generator))]
+
+def _pick(rows: list[int], generator: torch.Generator) -> int:
+    return rows[int(torch.randint(len(rows), (1,), generator=generator))]

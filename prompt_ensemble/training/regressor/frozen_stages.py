@@ -1,7 +1,7 @@
 """A tower cut in two: first stages that stay as they are, and the rest, which learns.
 
-What the first stages say about an image never changes, so it is computed once. That makes
-fine-tuning on two cores a matter of minutes, and the first stages know edges and textures anyway.
+The outputs of the first stages never change, so they are computed once. That makes fine-tuning on
+two cores a matter of minutes; the first stages see edges and textures, which need no training.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ def cut_tower(tower: Any, stages: int) -> tuple[nn.Module, nn.Module]:
             "EfficientNets with as many stages; set frozen_stages to 0"
         )
     front = nn.Sequential(tower.conv_stem, tower.bn1, *blocks[:stages])
-    back = nn.ModuleDict({"blocks": nn.ModuleDict(numbered(blocks, stages))})
+    back = nn.ModuleDict({"blocks": nn.ModuleDict(_from_stage(blocks, stages))})
     back["after"] = nn.Sequential(tower.conv_head, tower.bn2, tower.global_pool)
     for parameter in front.parameters():
         parameter.requires_grad_(False)
-    return front.eval(), Back(back)
+    return front.eval(), LearningStages(back)
 
 
-def numbered(blocks: nn.Module, start: int) -> dict[str, nn.Module]:
+def _from_stage(blocks: nn.Module, start: int) -> dict[str, nn.Module]:
     """Blocks under the numbers they have in the tower, which the learning rates go by."""
     return {number: block for number, block in blocks.named_children() if int(number) >= start}
 
 
-class Back(nn.Module):
+class LearningStages(nn.Module):
     """The learning stages of an EfficientNet, from maps ``(B, C, H, W)`` to ``(B, D)``."""
 
     def __init__(self, parts: nn.ModuleDict) -> None:
@@ -55,7 +55,7 @@ class Back(nn.Module):
 
 
 def hold_norms(module: nn.Module) -> None:
-    """Keep batch statistics as published: a batch of few prompts has bad ones."""
+    """Keep batch statistics as published: those of a small batch are too noisy."""
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.eval()

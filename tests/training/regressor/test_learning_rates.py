@@ -1,0 +1,61 @@
+"""Learning rates by layer and by step."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from training_samples import TINY
+
+from prompt_ensemble.training.regressor.learning_rates import (
+    depth_of,
+    parameter_groups,
+    rate_factor,
+)
+
+
+@given(st.integers(1, 500), st.floats(0, 0.5))
+def test_rates_rise_then_fall_to_nearly_nothing(steps: int, warm_up: float) -> None:
+    rates = [rate_factor(step, steps, warm_up) for step in range(steps)]
+    top = rates.index(max(rates))
+    assert 0 < max(rates) <= 1
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "depth"),
+    [
+        ("patch_embed.proj.weight", 0),
+        ("blocks.0.attn.qkv.weight", 1),
+        ("blocks.11.mlp.fc1.bias", 12),
+        ("encoder.layers.3.fc1.weight", 4),
+        ("transformer.resblocks.5.ln_1.weight", 6),
+        ("norm.weight", 13),
+    ],
+)
+def test_layers_are_counted_as_towers_name_them(name: str, depth: int) -> None:
+    assert depth_of(name, 12) == depth
+
+
+def test_rates_fall_with_the_distance_from_the_head() -> None:
+    class Tower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+
+    tower, head = Tower(), nn.Linear(2, 2)
+    groups = parameter_groups(tower, head, TINY)
+    rate = {id(p): group["lr"] for group in groups for p in group["params"]}
+    rates = [rate[id(block.weight)] for block in tower.blocks]
+    assert rates == sorted(rates)
+    assert rates[0] == pytest.approx(rates[1] * TINY.layer_decay)
+    assert rate[id(head.weight)] == TINY.head_rate
+    assert len(rate) == 8
+
+
+def test_norms_and_biases_are_not_decayed() -> None:
+    groups = parameter_groups(nn.Linear(2, 2), nn.LayerNorm(2), TINY)
+    for group in groups:
+        assert (group["weight_decay"] > 0) == all(p.ndim > 1 for p in group["params"])
