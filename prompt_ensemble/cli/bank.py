@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.members.neighbours.exact_search import Neighbours
     from prompt_ensemble.members.neighbours.neighbour_bank import Embed, NeighbourBank
     from prompt_ensemble.models.device import Placement
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+    from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
 EMBEDDED = "embedded-lites"
 """Says where images lie in banks that were made without a tower."""
@@ -75,7 +75,7 @@ def tower_keys(
     import torch
 
     from prompt_ensemble.models.device import choose_placement
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
+    from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
     from prompt_ensemble.models.weights import WeightRoots
 
     roots = WeightRoots.usual(weights)
@@ -86,7 +86,7 @@ def tower_keys(
 
     def read(prompts: Sequence[str]) -> np.ndarray:
         with torch.inference_mode():
-            rows: np.ndarray = loaded.read(prompts).float().cpu().numpy()
+            rows: np.ndarray = loaded.encode_texts(prompts).float().cpu().numpy()
         return rows
 
     return source.text_digest(), read
@@ -138,7 +138,7 @@ def query(
     )
     from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
+    from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
     from prompt_ensemble.models.weights import WeightRoots
 
     if bool(texts) == bool(images):
@@ -162,7 +162,7 @@ def query(
 
 
 def look_up(
-    texts: tuple[str, ...], images: tuple[Path, ...], tower: Tower, placement: Placement
+    texts: tuple[str, ...], images: tuple[Path, ...], tower: TwoSidedTower, placement: Placement
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Texts or images as a tower's rows."""
     import torch
@@ -172,10 +172,10 @@ def look_up(
 
     with torch.inference_mode(), placement.autocast():
         if texts:
-            return texts, tower.read(texts).float().cpu().numpy()
+            return texts, tower.encode_texts(texts).float().cpu().numpy()
         found = find_images(images)
         views = torch.stack([tower.recipe.prepare(load_image(one.path)) for one in found])
-        rows = tower.see(views.to(placement.device)).float().cpu().numpy()
+        rows = tower.encode_images(views.to(placement.device)).float().cpu().numpy()
         return tuple(one.image_id for one in found), rows
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prompt_ensemble.core.errors import BadWeights, MissingWeights
 
 if TYPE_CHECKING:
     import torch
 
-
-MOST_NUMBERS_A_BYTE = 2
+_MOST_NUMBERS_A_BYTE = 2
 """No format stores more: the smallest weights have four bits."""
-SPARE_NUMBERS = 10_000_000
-"""What may be absent without harm to the memory; it is named tensor by tensor later."""
-LARGEST_JSON = 256 * 2**20
-LARGEST_WEIGHT = 1e6
+_SPARE_NUMBERS = 10_000_000
+"""Numbers that may be absent without harm to the memory; later they are named by tensor."""
+_LARGEST_JSON = 256 * 2**20
+_LARGEST_WEIGHT = 1e6
 """No trained network has weights as large; a flipped bit in an exponent makes larger ones."""
-MASKS = ("attn_mask", "bias_mask")
+_MASKS = ("attn_mask", "bias_mask")
 """Buffers that hold minus infinity on purpose."""
+_STATE_FILES = ("*.safetensors", "*.pth", "*.pt", "*.bin")
+_NESTS = ("state_dict", "model_state_dict", "model")
+"""Where a training checkpoint keeps the state dict, next to the optimizer's and the epoch."""
+_WRAPPERS = ("module.", "model.", "_orig_mod.")
+"""Prefixes that DataParallel, a trainer's class and torch.compile give every name."""
 
 
 def read_json(path: Path) -> dict[str, object]:
@@ -43,8 +47,8 @@ def read_json_list(path: Path) -> list[object]:
 def _parsed(path: Path) -> object:
     """What a JSON file of sane size holds."""
     try:
-        if (size := path.stat().st_size) > LARGEST_JSON:
-            raise ValueError(f"{size} bytes, more than the {LARGEST_JSON} allowed")
+        if (size := path.stat().st_size) > _LARGEST_JSON:
+            raise ValueError(f"{size} bytes, more than the {_LARGEST_JSON} allowed")
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadWeights(f"{path} is missing; copy the whole model folder") from error
@@ -79,6 +83,48 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     return finite(state, path)
 
 
+def state_file(path: Path) -> Path:
+    """The file itself, or the only checkpoint in a folder."""
+    if path.is_file():
+        return path
+    files = sorted(file for pattern in _STATE_FILES for file in path.glob(pattern))
+    if len(files) == 1:
+        return files[0]
+    names = ", ".join(file.name for file in files) or "none"
+    raise BadWeights(
+        f"{path} must hold exactly one state dict ({', '.join(_STATE_FILES)}), but holds {names}; "
+        "name the file itself"
+    )
+
+
+def plain_state(file: Path, ignored: Collection[str] = ()) -> dict[str, torch.Tensor]:
+    """A checkpoint's tensors by the model's own names, whatever a trainer wrapped them in.
+
+    Entries named in ``ignored`` are left out; anything else that is no tensor is an error.
+    """
+    import torch
+
+    state: Mapping[str, Any] = load_state(file)
+    while nest := next((name for name in _NESTS if isinstance(state.get(name), Mapping)), None):
+        state = state[nest]
+    state = {name: tensor for name, tensor in state.items() if name not in ignored}
+    strange = [name for name, tensor in state.items() if not isinstance(tensor, torch.Tensor)]
+    if strange or not state:
+        raise BadWeights(
+            f"{file} is no state dict: it holds {', '.join(strange[:3]) or 'nothing'}; "
+            "save the model's state_dict() alone"
+        )
+    return _without_wrappers(state)
+
+
+def _without_wrappers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state dict without the prefixes that wrappers gave to all names alike."""
+    for prefix in _WRAPPERS:
+        if all(name.startswith(prefix) for name in state):
+            return _without_wrappers({name[len(prefix) :]: t for name, t in state.items()})
+    return dict(state)
+
+
 def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
     """The tensors, unless one holds what no trained network does."""
     import torch
@@ -89,10 +135,10 @@ def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             continue
         largest = _largest(tensor)
-        if not largest <= LARGEST_WEIGHT and not name.endswith(MASKS):
+        if not largest <= _LARGEST_WEIGHT and not name.endswith(_MASKS):
             raise BadWeights(
                 f"{path} is damaged: {name} holds {largest:g}; expected finite numbers of at most "
-                f"{LARGEST_WEIGHT:g}; copy the file again"
+                f"{_LARGEST_WEIGHT:g}; copy the file again"
             )
     return state
 
@@ -113,7 +159,7 @@ def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
     files = [file for path in paths for file in ([path] if path.is_file() else path.iterdir())]
     numbers = sum(tensor.numel() for tensor in planned.parameters())
     stored = sum(file.stat().st_size for file in files if file.is_file())
-    if numbers > MOST_NUMBERS_A_BYTE * stored + SPARE_NUMBERS:
+    if numbers > _MOST_NUMBERS_A_BYTE * stored + _SPARE_NUMBERS:
         raise BadWeights(
             f"{', '.join(map(str, paths))}: the files hold {stored:,} bytes, too few for the "
             f"network of {numbers:,} numbers that is described; copy the whole model folder again"

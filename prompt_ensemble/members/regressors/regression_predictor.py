@@ -32,9 +32,9 @@ class RegressionPredictor(Predictor):
     options: RegressionOptions
 
     def __init__(self, weights: str, options: RegressionOptions, roots: WeightRoots) -> None:
+        from prompt_ensemble.models.checkpoints import state_file
         from prompt_ensemble.models.regressor.regressor_folder import DESCRIPTION, read_card
         from prompt_ensemble.models.regressor.views import parse_views
-        from prompt_ensemble.models.state_dicts import state_file
 
         super().__init__(weights, options, roots)
         self.roots = roots

@@ -15,7 +15,7 @@ from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.models.folders import check_configs, opening
 from prompt_ensemble.models.image_towers.lite_features import LITE_FEATURES
 from prompt_ensemble.models.image_towers.onnx_clip import ONNX_CLIP
-from prompt_ensemble.models.image_towers.open_clip import OPEN_CLIP
+from prompt_ensemble.models.image_towers.open_clip_vision import OPEN_CLIP
 from prompt_ensemble.models.image_towers.timm import TIMM
 from prompt_ensemble.models.image_towers.tower_library import TowerLibrary
 from prompt_ensemble.models.image_towers.transformers import TRANSFORMERS

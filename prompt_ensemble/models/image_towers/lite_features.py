@@ -18,10 +18,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.images.preprocessing import HALF, Preprocessing
-from prompt_ensemble.models.checkpoints import load_state, load_strictly
+from prompt_ensemble.models.checkpoints import load_state, load_strictly, state_file
 from prompt_ensemble.models.image_towers.efficientnet_lite import to_timm_names
 from prompt_ensemble.models.image_towers.tower_library import Config, TowerLibrary
-from prompt_ensemble.models.state_dicts import state_file
 
 IMAGES_PER_BITE = 4
 """On a CPU: the maps of more do not fit its caches, and 32 at once take half again the time."""

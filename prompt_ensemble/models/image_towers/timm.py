@@ -11,10 +11,9 @@ from torch import nn
 
 from prompt_ensemble.core.errors import BadWeights, nearest_name
 from prompt_ensemble.images.preprocessing import Preprocessing
-from prompt_ensemble.models.checkpoints import load_strictly
+from prompt_ensemble.models.checkpoints import load_strictly, plain_state, state_file
 from prompt_ensemble.models.image_towers.efficientnet_lite import to_timm_names
 from prompt_ensemble.models.image_towers.tower_library import Config, TowerLibrary
-from prompt_ensemble.models.state_dicts import plain_state, state_file
 
 NOT_OF_THE_NETWORK = frozenset(
     {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"}

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tiny_captioners import save_blip, save_coca, save_encoder_decoder, save_git
 
 from prompt_ensemble.core.errors import BadWeights
-from prompt_ensemble.models.configs import check_configs
+from prompt_ensemble.models.folders import check_configs
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder, default_folder
 from prompt_ensemble.models.weights import WeightRoots, embedded_folder
 
