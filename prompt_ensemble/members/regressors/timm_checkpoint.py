@@ -13,7 +13,7 @@ from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.members.regressors.regression_options import RegressionOptions
 from prompt_ensemble.models.checkpoints import load_strictly, plain_state
-from prompt_ensemble.models.image_towers.timm import create, recipe_of
+from prompt_ensemble.models.image_towers.timm_networks import create, recipe_of
 from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.views import at_size
 
