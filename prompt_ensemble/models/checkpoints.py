@@ -1,4 +1,4 @@
-"""What model files hold, read without running any of it; every fault is one clear line."""
+"""Model files read without running any of them; every fault is one clear line."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _WRAPPERS = ("module.", "model.", "_orig_mod.")
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """A JSON object from a weight folder, or one line saying what is wrong with it."""
-    content = _parsed(path)
+    """The JSON object in a file of a weight folder."""
+    content = _parse(path)
     if not isinstance(content, dict):
         raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
     return content
 
 
 def read_json_list(path: Path) -> list[object]:
-    """The same for a file that holds a list."""
-    content = _parsed(path)
+    """The JSON list in a file of a weight folder."""
+    content = _parse(path)
     if not isinstance(content, list):
         raise BadWeights(f"{path} must hold a JSON list, not a {type(content).__name__}")
     return content
 
 
-def _parsed(path: Path) -> object:
-    """What a JSON file of sane size holds."""
+def _parse(path: Path) -> object:
+    """The content of a JSON file, unless it is too large to be one."""
     try:
         if (size := path.stat().st_size) > _LARGEST_JSON:
             raise ValueError(f"{size} bytes, more than the {_LARGEST_JSON} allowed")
@@ -126,11 +126,11 @@ def _without_wrappers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
 
 
 def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    """The tensors, unless one holds what no trained network does."""
+    """The same tensors, unless one holds a number that no trained network has."""
     import torch
 
     for name, tensor in state.items():
-        if isinstance(tensor, dict):  # a training run's checkpoint: state dicts by their names
+        if isinstance(tensor, dict):  # a training checkpoint, which nests its state dicts
             finite(tensor, path)
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             continue
@@ -144,7 +144,7 @@ def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor
 
 
 def _largest(tensor: torch.Tensor) -> float:
-    """The number farthest from zero, not finite if any is not."""
+    """The largest absolute value; not finite if any number is not."""
     if not tensor.numel() or tensor.is_meta:
         return 0.0
     low, high = tensor.aminmax()
@@ -152,9 +152,9 @@ def _largest(tensor: torch.Tensor) -> float:
 
 
 def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
-    """Complain about a network, planned without memory, that its folders' files could not fill.
+    """Refuse a network, planned on the meta device, that is too large for the files to fill.
 
-    Built for real, it would take the machine's memory before the missing tensors are noticed.
+    Built in memory, it could take all of it before the missing tensors are noticed.
     """
     files = [file for path in paths for file in ([path] if path.is_file() else path.iterdir())]
     numbers = sum(tensor.numel() for tensor in planned.parameters())
@@ -167,23 +167,30 @@ def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
 
 
 def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Put ``state`` into ``module``, all keys and shapes matching, or say which do not."""
+    """Load ``state`` into ``module``; names or shapes that do not match are an error."""
     expected = module.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
     reshaped = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
         for key in sorted(expected.keys() & state.keys())
         if state[key].shape != expected[key].shape
     ]
-    faults = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{' …' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("reshaped", reshaped))
-        if keys
-    ]
+    faults = list_faults(
+        missing=expected.keys() - state.keys(),
+        unexpected=state.keys() - expected.keys(),
+        reshaped=reshaped,
+    )
     if faults:
         raise BadWeights(
-            f"{path} does not fit {type(module).__name__}: {'; '.join(faults)}; "
+            f"{path} does not fit {type(module).__name__}: {faults}; "
             "use the checkpoint that belongs to this model"
         )
     module.load_state_dict(state)
+
+
+def list_faults(**faults: Collection[str]) -> str:
+    """Each kind of fault with its number and the first tensors that have it; empty if none has."""
+    return "; ".join(
+        f"{len(names)} {kind} ({', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''})"
+        for kind, names in faults.items()
+        if names
+    )

@@ -22,8 +22,8 @@ from prompt_ensemble.models.open_clip_folders import (
 )
 from prompt_ensemble.models.two_sided_towers.causal_text import (
     TEXTS_AT_ONCE,
+    encode_tokens,
     is_causal,
-    read_tokens,
 )
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
@@ -50,7 +50,7 @@ class OpenClipTower(TwoSidedTower):
         tokens = self.tokenize(list(texts)).to(self.placement.device)
         with torch.inference_mode(), self.placement.autocast():
             if self.causal_text is not None:
-                rows = read_tokens(self.causal_text, tokens)
+                rows = encode_tokens(self.causal_text, tokens)
             else:
                 rows = torch.cat([self.model.encode_text(t) for t in tokens.split(TEXTS_AT_ONCE)])
         return normalize(rows.float(), dim=-1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompt_ensemble.models.folders import opening
+from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import Layout, WeightRoots, fits, model_type, weights_digest
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ class TowerSource:
 
 def _sentence_encoder_digest() -> str:
     """Digest of the sentence encoder that travels with the package."""
-    from prompt_ensemble.models.sentence_encoder import SentenceEncoder
-
     return SentenceEncoder().digest
 
 
