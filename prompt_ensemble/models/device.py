@@ -114,21 +114,24 @@ def peak_memory(placement: Placement) -> int:
     """Peak memory in bytes: of torch on a GPU, else of the whole process; 0 where unknown."""
     if placement.on_gpu:
         return int(torch.cuda.max_memory_allocated(placement.device))
-    lines = _STATUS.read_text().splitlines() if _STATUS.exists() else []
-    peaks = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return 1024 * int(next(peaks, 0))
+    return _process_memory("VmHWM:")
 
 
 def held_memory(placement: Placement) -> int:
-    """Bytes held now: by torch on a GPU, or by this whole process elsewhere; 0 where unknown."""
+    """Memory in use in bytes: by torch on a GPU, else by the whole process; 0 where unknown."""
     if placement.on_gpu:
         return int(torch.cuda.memory_allocated(placement.device))
-    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
-    return 1024 * int(next((line.split()[1] for line in lines if line.startswith("VmRSS:")), 0))
+    return _process_memory("VmRSS:")
+
+
+def _process_memory(field: str) -> int:
+    """Bytes in a field of this process's status file; 0 where there is none."""
+    lines = _STATUS.read_text().splitlines() if _STATUS.exists() else []
+    return 1024 * int(next((line.split()[1] for line in lines if line.startswith(field)), 0))
 
 
 def whole_memory(placement: Placement) -> int:
-    """Bytes that the card has, or this machine; 0 where unknown."""
+    """Memory in bytes of the GPU, else of the machine; 0 where unknown."""
     if placement.on_gpu:
         return int(torch.cuda.get_device_properties(placement.device).total_memory)
     try:

@@ -46,7 +46,7 @@ def features(tower: nn.Module, pixels: torch.Tensor = PIXELS) -> torch.Tensor:
 
 @pytest.fixture
 def processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A processor that adds up eight bits exactly, whatever this one does."""
+    """A processor that adds up eight bits exactly, whatever this machine has."""
     monkeypatch.setattr(onnx_clip, "multiplies_exactly", lambda: True)
 
 

@@ -1,4 +1,4 @@
-"""CLIP's texts read only as far as they go: the rows are those of open_clip's own forward."""
+"""CLIP's texts computed only up to their last token: the rows are those of open_clip's forward."""
 
 from __future__ import annotations
 
