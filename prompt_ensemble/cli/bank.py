@@ -74,7 +74,7 @@ def tower_keys(
     import torch
 
     from prompt_ensemble.models.device import choose_placement
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
+    from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
     from prompt_ensemble.models.weights import WeightRoots
 
     roots = WeightRoots.usual(weights)
@@ -85,7 +85,7 @@ def tower_keys(
 
     def read(prompts: Sequence[str]) -> np.ndarray:
         with torch.inference_mode():
-            rows: np.ndarray = loaded.read(prompts).float().cpu().numpy()
+            rows: np.ndarray = loaded.encode_texts(prompts).float().cpu().numpy()
         return rows
 
     return source.text_digest(), read
@@ -161,7 +161,7 @@ def near_texts(
     )
     from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
+    from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
     from prompt_ensemble.models.weights import WeightRoots
 
     bank = open_neighbours(folder)
@@ -172,7 +172,7 @@ def near_texts(
     if source:
         tower = load_tower(source, placement, roots)
         with torch.inference_mode(), placement.autocast():
-            vectors = tower.read(texts).float().cpu().numpy()
+            vectors = tower.encode_texts(texts).float().cpu().numpy()
     else:
         encoder = SentenceEncoder(placement=placement)
         if bank.card.encoder != encoder.digest:

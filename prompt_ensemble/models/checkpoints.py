@@ -1,50 +1,54 @@
-"""What model files hold, read without running any of it; every fault is one clear line."""
+"""Model files read without running any of them; every fault is one clear line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prompt_ensemble.core.errors import BadWeights, MissingWeights
 
 if TYPE_CHECKING:
     import torch
 
-
-MOST_NUMBERS_A_BYTE = 2
+_MOST_NUMBERS_A_BYTE = 2
 """No format stores more: the smallest weights have four bits."""
-SPARE_NUMBERS = 10_000_000
-"""What may be absent without harm to the memory; it is named tensor by tensor later."""
-LARGEST_JSON = 256 * 2**20
-LARGEST_WEIGHT = 1e6
+_SPARE_NUMBERS = 10_000_000
+"""Numbers that may be absent without harm to the memory; later they are named by tensor."""
+_LARGEST_JSON = 256 * 2**20
+_LARGEST_WEIGHT = 1e6
 """No trained network has weights as large; a flipped bit in an exponent makes larger ones."""
-MASKS = ("attn_mask", "bias_mask")
+_MASKS = ("attn_mask", "bias_mask")
 """Buffers that hold minus infinity on purpose."""
+_STATE_FILES = ("*.safetensors", "*.pth", "*.pt", "*.bin")
+_NESTS = ("state_dict", "model_state_dict", "model")
+"""Where a training checkpoint keeps the state dict, next to the optimizer's and the epoch."""
+_WRAPPERS = ("module.", "model.", "_orig_mod.")
+"""Prefixes that DataParallel, a trainer's class and torch.compile give every name."""
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """A JSON object from a weight folder, or one line saying what is wrong with it."""
-    content = _parsed(path)
+    """The JSON object in a file of a weight folder."""
+    content = _parse(path)
     if not isinstance(content, dict):
         raise BadWeights(f"{path} must hold a JSON object, not a {type(content).__name__}")
     return content
 
 
 def read_json_list(path: Path) -> list[object]:
-    """The same for a file that holds a list."""
-    content = _parsed(path)
+    """The JSON list in a file of a weight folder."""
+    content = _parse(path)
     if not isinstance(content, list):
         raise BadWeights(f"{path} must hold a JSON list, not a {type(content).__name__}")
     return content
 
 
-def _parsed(path: Path) -> object:
-    """What a JSON file of sane size holds."""
+def _parse(path: Path) -> object:
+    """The content of a JSON file, unless it is too large to be one."""
     try:
-        if (size := path.stat().st_size) > LARGEST_JSON:
-            raise ValueError(f"{size} bytes, more than the {LARGEST_JSON} allowed")
+        if (size := path.stat().st_size) > _LARGEST_JSON:
+            raise ValueError(f"{size} bytes, more than the {_LARGEST_JSON} allowed")
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadWeights(f"{path} is missing; copy the whole model folder") from error
@@ -79,26 +83,68 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
     return finite(state, path)
 
 
+def state_file(path: Path) -> Path:
+    """The file itself, or the only checkpoint in a folder."""
+    if path.is_file():
+        return path
+    files = sorted(file for pattern in _STATE_FILES for file in path.glob(pattern))
+    if len(files) == 1:
+        return files[0]
+    names = ", ".join(file.name for file in files) or "none"
+    raise BadWeights(
+        f"{path} must hold exactly one state dict ({', '.join(_STATE_FILES)}), but holds {names}; "
+        "name the file itself"
+    )
+
+
+def plain_state(file: Path, ignored: Collection[str] = ()) -> dict[str, torch.Tensor]:
+    """A checkpoint's tensors by the model's own names, whatever a trainer wrapped them in.
+
+    Entries named in ``ignored`` are left out; anything else that is no tensor is an error.
+    """
+    import torch
+
+    state: Mapping[str, Any] = load_state(file)
+    while nest := next((name for name in _NESTS if isinstance(state.get(name), Mapping)), None):
+        state = state[nest]
+    state = {name: tensor for name, tensor in state.items() if name not in ignored}
+    strange = [name for name, tensor in state.items() if not isinstance(tensor, torch.Tensor)]
+    if strange or not state:
+        raise BadWeights(
+            f"{file} is no state dict: it holds {', '.join(strange[:3]) or 'nothing'}; "
+            "save the model's state_dict() alone"
+        )
+    return _without_wrappers(state)
+
+
+def _without_wrappers(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state dict without the prefixes that wrappers gave to all names alike."""
+    for prefix in _WRAPPERS:
+        if all(name.startswith(prefix) for name in state):
+            return _without_wrappers({name[len(prefix) :]: t for name, t in state.items()})
+    return dict(state)
+
+
 def finite(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    """The tensors, unless one holds what no trained network does."""
+    """The same tensors, unless one holds a number that no trained network has."""
     import torch
 
     for name, tensor in state.items():
-        if isinstance(tensor, dict):  # a training run's checkpoint: state dicts by their names
+        if isinstance(tensor, dict):  # a training checkpoint, which nests its state dicts
             finite(tensor, path)
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             continue
         largest = _largest(tensor)
-        if not largest <= LARGEST_WEIGHT and not name.endswith(MASKS):
+        if not largest <= _LARGEST_WEIGHT and not name.endswith(_MASKS):
             raise BadWeights(
                 f"{path} is damaged: {name} holds {largest:g}; expected finite numbers of at most "
-                f"{LARGEST_WEIGHT:g}; copy the file again"
+                f"{_LARGEST_WEIGHT:g}; copy the file again"
             )
     return state
 
 
 def _largest(tensor: torch.Tensor) -> float:
-    """The number farthest from zero, not finite if any is not."""
+    """The largest absolute value; not finite if any number is not."""
     if not tensor.numel() or tensor.is_meta:
         return 0.0
     low, high = tensor.aminmax()
@@ -106,14 +152,14 @@ def _largest(tensor: torch.Tensor) -> float:
 
 
 def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
-    """Complain about a network, planned without memory, that its folders' files could not fill.
+    """Refuse a network, planned on the meta device, that is too large for the files to fill.
 
-    Built for real, it would take the machine's memory before the missing tensors are noticed.
+    Built in memory, it could take all of it before the missing tensors are noticed.
     """
     files = [file for path in paths for file in ([path] if path.is_file() else path.iterdir())]
     numbers = sum(tensor.numel() for tensor in planned.parameters())
     stored = sum(file.stat().st_size for file in files if file.is_file())
-    if numbers > MOST_NUMBERS_A_BYTE * stored + SPARE_NUMBERS:
+    if numbers > _MOST_NUMBERS_A_BYTE * stored + _SPARE_NUMBERS:
         raise BadWeights(
             f"{', '.join(map(str, paths))}: the files hold {stored:,} bytes, too few for the "
             f"network of {numbers:,} numbers that is described; copy the whole model folder again"
@@ -121,23 +167,30 @@ def refuse_larger(planned: torch.nn.Module, paths: Sequence[Path]) -> None:
 
 
 def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Put ``state`` into ``module``, all keys and shapes matching, or say which do not."""
+    """Load ``state`` into ``module``; names or shapes that do not match are an error."""
     expected = module.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
     reshaped = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
         for key in sorted(expected.keys() & state.keys())
         if state[key].shape != expected[key].shape
     ]
-    faults = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{' …' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("reshaped", reshaped))
-        if keys
-    ]
+    faults = list_faults(
+        missing=expected.keys() - state.keys(),
+        unexpected=state.keys() - expected.keys(),
+        reshaped=reshaped,
+    )
     if faults:
         raise BadWeights(
-            f"{path} does not fit {type(module).__name__}: {'; '.join(faults)}; "
+            f"{path} does not fit {type(module).__name__}: {faults}; "
             "use the checkpoint that belongs to this model"
         )
     module.load_state_dict(state)
+
+
+def list_faults(**faults: Collection[str]) -> str:
+    """Each kind of fault with its number and the first tensors that have it; empty if none has."""
+    return "; ".join(
+        f"{len(names)} {kind} ({', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''})"
+        for kind, names in faults.items()
+        if names
+    )

@@ -1,4 +1,4 @@
-"""Where models run and in which precision; the only place that knows devices and dtypes."""
+"""The device that models run on and the precision they compute in, chosen here and only here."""
 
 from __future__ import annotations
 
@@ -12,58 +12,55 @@ import torch
 
 from prompt_ensemble.core.errors import BadConfig
 
-CLEAR_REFS = Path("/proc/self/clear_refs")
-STATUS = Path("/proc/self/status")
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A device and the precision in which matrix work is done on it."""
+    """A device, and the precision of matrix products on it."""
 
     device: torch.device
     dtype: torch.dtype
 
     @property
     def on_gpu(self) -> bool:
-        """Whether copies to the device can overlap with work (pinned memory, streams)."""
+        """Whether this is a GPU, where copies to the device overlap with its work."""
         return self.device.type == "cuda"
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Mixed precision for the forward pass; nothing at all in float32."""
+        """Mixed precision for a forward pass; no effect in float32."""
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
     def __str__(self) -> str:
-        name = next(name for name, dtype in PRECISIONS.items() if dtype == self.dtype)
+        name = next(name for name, dtype in _PRECISIONS.items() if dtype == self.dtype)
         return f"{self.device} {name}"
 
 
 def choose_placement(device: str = "auto", precision: str = "auto") -> Placement:
-    """The asked-for placement, or the best this machine has.
+    """The placement asked for, or the best that this machine has.
 
     ``auto`` precision is bf16 on GPUs that compute in it, fp16 on older ones (T4), and fp32 on a
     CPU, where bf16 would make results depend on the machine.
     """
     chosen = choose_device(device)
     if precision == "auto":
-        return Placement(chosen, best_dtype(chosen))
-    if precision not in PRECISIONS:
-        raise BadConfig(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
-    return Placement(chosen, PRECISIONS[precision])
+        return Placement(chosen, _best_dtype(chosen))
+    if precision not in _PRECISIONS:
+        raise BadConfig(f"precision {precision!r} is unknown; use auto, {', '.join(_PRECISIONS)}")
+    return Placement(chosen, _PRECISIONS[precision])
 
 
 def choose_placements(devices: str = "auto", precision: str = "auto") -> tuple[Placement, ...]:
-    """Placements of one or several devices, named with commas; ``all`` is every CUDA device.
-
-    Where there is none, ``all`` is ``auto``.
-    """
+    """Placements of devices listed with commas; ``all`` is every CUDA device, else ``auto``."""
     if devices == "all":
         cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         devices = ",".join(cards) or "auto"
     chosen = tuple(choose_placement(name.strip(), precision) for name in devices.split(","))
-    if len({(one.device.type, one.dtype) for one in chosen}) > 1:
+    if len({(placement.device.type, placement.dtype) for placement in chosen}) > 1:
         raise BadConfig(
             f"devices {devices!r} are of different kinds, so results would depend on which of them "
             "made what; name devices of one kind, or a --precision that all have"
@@ -89,8 +86,8 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def best_dtype(device: torch.device) -> torch.dtype:
-    """The fastest precision that loses nothing that matters on this device."""
+def _best_dtype(device: torch.device) -> torch.dtype:
+    """The fastest precision on this device that costs no accuracy that matters."""
     if device.type != "cuda":
         return torch.float32
     # Cards before Ampere claim bf16 support but emulate it, slower than fp32.
@@ -99,39 +96,42 @@ def best_dtype(device: torch.device) -> torch.dtype:
 
 
 def release(placement: Placement) -> None:
-    """Hand back the memory of a model that nobody holds any more."""
+    """Free the memory of models that are no longer referenced."""
     gc.collect()
     if placement.on_gpu:
         torch.cuda.empty_cache()
 
 
 def forget_peak_memory(placement: Placement) -> None:
-    """Begin to watch for the most memory held, see ``peak_memory``."""
+    """Reset the peak that ``peak_memory`` reports."""
     if placement.on_gpu:
         torch.cuda.reset_peak_memory_stats(placement.device)
-    elif CLEAR_REFS.exists():
-        CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size
+    elif _CLEAR_REFS.exists():
+        _CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size
 
 
 def peak_memory(placement: Placement) -> int:
-    """Bytes: the most torch held on a GPU, or this whole process elsewhere; 0 where unknown."""
+    """Peak memory in bytes: of torch on a GPU, else of the whole process; 0 where unknown."""
     if placement.on_gpu:
         return int(torch.cuda.max_memory_allocated(placement.device))
-    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
-    peaks = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return 1024 * int(next(peaks, 0))
+    return _process_memory("VmHWM:")
 
 
 def held_memory(placement: Placement) -> int:
-    """Bytes held now: by torch on a GPU, or by this whole process elsewhere; 0 where unknown."""
+    """Memory in use in bytes: by torch on a GPU, else by the whole process; 0 where unknown."""
     if placement.on_gpu:
         return int(torch.cuda.memory_allocated(placement.device))
-    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
-    return 1024 * int(next((line.split()[1] for line in lines if line.startswith("VmRSS:")), 0))
+    return _process_memory("VmRSS:")
+
+
+def _process_memory(field: str) -> int:
+    """Bytes in a field of this process's status file; 0 where there is none."""
+    lines = _STATUS.read_text().splitlines() if _STATUS.exists() else []
+    return 1024 * int(next((line.split()[1] for line in lines if line.startswith(field)), 0))
 
 
 def whole_memory(placement: Placement) -> int:
-    """Bytes that the card has, or this machine; 0 where unknown."""
+    """Memory in bytes of the GPU, else of the machine; 0 where unknown."""
     if placement.on_gpu:
         return int(torch.cuda.get_device_properties(placement.device).total_memory)
     try:

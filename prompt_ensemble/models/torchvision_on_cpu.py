@@ -1,15 +1,15 @@
-"""Lets PyPI's torchvision be imported beside a CPU build of torch.
+"""Lets PyPI's torchvision be imported together with a CPU build of torch.
 
-PyPI's torchvision wheel is linked against CUDA. Beside a CPU torch its compiled part cannot be
+PyPI's torchvision wheel is linked against CUDA. With a CPU torch its compiled part cannot be
 loaded, which torchvision tolerates, but it then registers Python fallbacks for two operators
-(``nms`` and ``qnms``) that nobody declared, and the import dies with "operator torchvision::nms
+(``nms`` and ``qnms``) that were never declared, and the import dies with "operator torchvision::nms
 does not exist"; timm, transformers, sentence-transformers and open_clip all import torchvision.
 
-``install`` puts a watcher in front of Python's importers. When somebody first asks for
-torchvision it declares the two missing schemas, and only if the compiled part really cannot be
-loaded: beside a CUDA torch, or with a CPU build of torchvision, nothing happens. The watcher
-imports nothing by itself, so a program that never needs torchvision never pays for torch.
-Detection boxes are not used in this project; calling the declared operators would fail plainly.
+``install`` puts a watcher in front of Python's importers. When torchvision is first imported, it
+declares the two missing schemas, but only if the compiled part really cannot be loaded: with a
+CUDA torch, or with a CPU build of torchvision, nothing happens. The watcher itself imports
+nothing, so a program that needs no torchvision does not wait for torch either. This project does
+not use detection boxes; calling the declared operators would raise an error.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-SCHEMAS = (
+_SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 
 
 class TorchvisionWatcher(MetaPathFinder):
-    """Declares the missing operators just before torchvision is imported, then steps aside."""
+    """Declares the missing operators just before torchvision is imported."""
 
     def __init__(self) -> None:
         self.declared: object | None = None  # torch drops a library's schemas with the object
@@ -36,9 +36,9 @@ class TorchvisionWatcher(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Never finds anything: the import goes on with the importers behind this one."""
+        """Declare what is missing and find nothing, so that the usual importers go on."""
         if name == "torchvision" and self.declared is None:
-            self.declared = declare_missing_operators()
+            self.declared = _declare_missing_operators()
         return None
 
 
@@ -48,25 +48,25 @@ def install() -> None:
         sys.meta_path.insert(0, TorchvisionWatcher())
 
 
-def declare_missing_operators() -> object | None:
-    """Declare the schemas if the compiled part cannot be loaded; returns what keeps them alive."""
+def _declare_missing_operators() -> object | None:
+    """Declare the schemas if needed; they live as long as the object that is returned."""
     import torch
 
-    if compiled_part_loads():
+    if _compiled_part_loads():
         return None
     library = torch.library.Library("torchvision", "DEF")
-    for schema in SCHEMAS:
+    for schema in _SCHEMAS:
         library.define(schema)
     return library
 
 
-def compiled_part_loads() -> bool:
+def _compiled_part_loads() -> bool:
     """Whether torchvision's shared library fits the torch that is installed."""
     import torch
 
     spec = PathFinder.find_spec("torchvision")
     if spec is None or spec.origin is None:
-        return True  # nothing installed, nothing to mend
+        return True  # not installed, so there is nothing to repair
     libraries = sorted(Path(spec.origin).parent.glob("_C*.so"))
     try:
         for library in libraries:

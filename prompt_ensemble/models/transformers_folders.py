@@ -1,4 +1,4 @@
-"""Hugging Face folders, read strictly and never from anywhere but the disk."""
+"""Folders of transformers, read strictly and only from the disk."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from safetensors import SafetensorError
 
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.images.preprocessing import Preprocessing
-from prompt_ensemble.models.checkpoints import finite, read_json, refuse_larger
+from prompt_ensemble.models.checkpoints import finite, list_faults, read_json, refuse_larger
 from prompt_ensemble.models.weights import model_type
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-WEIGHT_FILES = ("model*.safetensors", "pytorch_model*.bin")
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
-RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic")
-"""Pillow's numbers, which the files carry."""
+_WEIGHT_FILES = ("model*.safetensors", "pytorch_model*.bin")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
+_RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic")
+"""Names of the numbers that Pillow gives its filters and that the files store."""
 COMPLAINTS = (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError)
-"""What transformers raises for folders that are not what they should be."""
+"""What transformers raises for folders that are damaged or of another kind."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' progress bars and loading reports; the errors below say it shorter."""
+    """Silence transformers' progress bars and loading reports, which the errors here replace."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -43,10 +43,10 @@ def quiet() -> Iterator[None]:
 
 
 def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32") -> Any:
-    """The folder's model, every tensor accounted for.
+    """The folder's model, with every tensor accounted for.
 
-    ``from_pretrained`` fills missing tensors with random numbers and says so in a log; here that
-    is an error, as is a tensor too many or of another shape.
+    ``from_pretrained`` fills missing tensors with random numbers and only logs it; here that is an
+    error, as is a tensor too many or of another shape.
     """
     import torch
 
@@ -70,16 +70,14 @@ def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32"
             )
     except (*COMPLAINTS, SafetensorError) as error:
         raise unreadable(folder, error) from error
-    faults = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{' …' if len(keys) > 3 else ''})"
-        for what in ("missing", "unexpected", "mismatched")
-        if (
-            keys := sorted(key if isinstance(key, str) else key[0] for key in notes[f"{what}_keys"])
-        )
-    ]
+    faults = list_faults(
+        missing=notes["missing_keys"],
+        unexpected=notes["unexpected_keys"],
+        mismatched=[name for name, *_ in notes["mismatched_keys"]],
+    )
     if faults:
         raise BadWeights(
-            f"{folder}: the weights do not fit config.json: {'; '.join(faults)}; "
+            f"{folder}: the weights do not fit config.json: {faults}; "
             "copy the whole model folder again"
         )
     finite(model.state_dict(), folder)
@@ -87,14 +85,14 @@ def load_model(model_class: Any, folder: Path, kind: str, dtype: Any = "float32"
 
 
 def require(folder: Path, kind: str) -> None:
-    """Complain about a folder of another kind or without its files, before loading anything."""
-    found = model_type(folder)
-    if found != kind:
+    """Refuse a folder of another kind, or one without weights or tokenizer, before loading it."""
+    folder_kind = model_type(folder)
+    if folder_kind != kind:
         raise BadWeights(
-            f"{folder}/config.json says model_type {found!r}, but {kind!r} is needed; "
+            f"{folder}/config.json says model_type {folder_kind!r}, but {kind!r} is needed; "
             "name the folder of the right model, or use its kind"
         )
-    for what, patterns in (("weights", WEIGHT_FILES), ("tokenizer", TOKENIZER_FILES)):
+    for what, patterns in (("weights", _WEIGHT_FILES), ("tokenizer", _TOKENIZER_FILES)):
         if not any(any(folder.glob(pattern)) for pattern in patterns):
             raise BadWeights(
                 f"{folder} holds no {what}; expected one of {', '.join(patterns)}; "
@@ -117,27 +115,27 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def unreadable(folder: Path, error: Exception) -> BadWeights:
-    """One line for whatever transformers had to say."""
+    """The first line of an error of transformers, as one about the folder."""
     reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
     return BadWeights(f"{folder} cannot be loaded ({reason}); copy the whole model folder again")
 
 
 def load_preprocessing(folder: Path) -> Preprocessing:
-    """The recipe in ``preprocessor_config.json`` (or in ``processor_config.json``)."""
+    """The preprocessing in ``preprocessor_config.json`` or ``processor_config.json``."""
     path = folder / "preprocessor_config.json"
     if path.exists():
-        return read_recipe(read_json(path), path)
+        return _read_recipe(read_json(path), path)
     path = folder / "processor_config.json"
     if path.exists() and isinstance(recipe := read_json(path).get("image_processor"), dict):
-        return read_recipe(recipe, path)
+        return _read_recipe(recipe, path)
     raise BadWeights(
-        f"{folder}/preprocessor_config.json is missing, so how the model wants its pictures is "
-        "not known; copy the whole model folder"
+        f"{folder}/preprocessor_config.json is missing, so the preprocessing of its "
+        "images is not known; copy the whole model folder"
     )
 
 
-def read_recipe(recipe: dict[str, Any], path: Path) -> Preprocessing:
-    """transformers' words for a recipe as ours."""
+def _read_recipe(recipe: dict[str, Any], path: Path) -> Preprocessing:
+    """The preprocessing that a config of transformers describes."""
     kind = str(recipe.get("image_processor_type", recipe.get("feature_extractor_type", "")))
     try:
         crops = bool(recipe.get("do_center_crop", False))
@@ -146,45 +144,45 @@ def read_recipe(recipe: dict[str, Any], path: Path) -> Preprocessing:
         return Preprocessing(
             height=height,
             width=width,
-            mean=three(recipe["image_mean"]) if normalises else (0.0, 0.0, 0.0),
-            std=three(recipe["image_std"]) if normalises else (1.0, 1.0, 1.0),
-            interpolation=RESAMPLING[recipe.get("resample", 2 if kind.startswith("ViT") else 3)],
+            mean=_three(recipe["image_mean"]) if normalises else (0.0, 0.0, 0.0),
+            std=_three(recipe["image_std"]) if normalises else (1.0, 1.0, 1.0),
+            interpolation=_RESAMPLING[recipe.get("resample", 2 if kind.startswith("ViT") else 3)],
             resize_shortest=shortest,
         )
     except (KeyError, TypeError, ValueError, IndexError, BadConfig) as error:
-        said = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
         raise BadWeights(
-            f"{path} is no image recipe known here ({said}); expected size, image_mean, "
+            f"{path} is no image recipe known here ({reason}); expected size, image_mean, "
             "image_std and resample as transformers writes them"
         ) from error
 
 
 def target_size(size: Any, crop: Any, crops: bool) -> tuple[int | None, int, int]:
-    """Length of the shorter side (None to squash), height and width."""
+    """Length to resize the shorter side to (None to squash), then height and width."""
     if isinstance(size, int):  # old files: the shorter side where a crop follows, else a square
         size = {"shortest_edge": size} if crops else {"height": size, "width": size}
     if "shortest_edge" not in size:
-        if crops and sides(crop) != sides(size):
+        if crops and _sides(crop) != _sides(size):
             raise ValueError("a crop after squashing")
-        return None, *sides(size)
+        return None, *_sides(size)
     if not crops:
         raise ValueError("pictures of different shapes")
-    return int(size["shortest_edge"]), *sides(crop)
+    return int(size["shortest_edge"]), *_sides(crop)
 
 
-def sides(size: Any) -> tuple[int, int]:
+def _sides(size: Any) -> tuple[int, int]:
     """Height and width."""
     return (size, size) if isinstance(size, int) else (int(size["height"]), int(size["width"]))
 
 
-def three(numbers: Any) -> tuple[float, float, float]:
-    """One number per colour."""
+def _three(numbers: Any) -> tuple[float, float, float]:
+    """One number for each colour."""
     red, green, blue = (float(number) for number in numbers)
     return red, green, blue
 
 
 def reader(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[int]], str]:
-    """Tokens to text: without special tokens, and with the blanks before marks taken out."""
+    """A function from tokens to text, without special tokens and blanks before punctuation."""
     words = len(tokenizer)
 
     def read(tokens: list[int]) -> str:

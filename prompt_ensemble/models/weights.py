@@ -1,7 +1,7 @@
-"""Where model files lie: search roots, the manifest, layouts told apart by data.
+"""Finding model files: the folders searched, the manifest of known models, layouts on the disk.
 
-A model is asked for by name: an entry of the manifest, a folder or file below one of the roots,
-or a path. Nothing here downloads; what is missing is explained instead.
+A model is asked for by name: an entry of the manifest, a folder or file below one of the searched
+folders, or a path. Nothing is downloaded; an error says what is missing and where to get it.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from prompt_ensemble.core.records import read_object, reading
 from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.models.checkpoints import read_json
 
-ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
+_ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
 KAGGLE_INPUT = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle")) / "input"
-EMBEDDED_PACKAGE = "prompt_ensemble_weights"
+_EMBEDDED_PACKAGE = "prompt_ensemble_weights"
 MANIFEST = "a weights manifest"
-LONGEST_PART = 200
-"""Letters in the name of a file; systems refuse more than 255."""
-SEARCH_DEPTH = 5
-"""Folders below a root that are looked into: Kaggle mounts datasets/<owner>/<slug>/<folder>."""
+_LONGEST_PART = 200
+"""Letters in one part of a path; file systems refuse more than 255 bytes."""
+_SEARCH_DEPTH = 5
+"""Levels of folders searched below a root; Kaggle mounts datasets/<owner>/<slug>/<folder>."""
 
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One file of a model; size and digest are known only where somebody has measured them."""
+    """One file of a model, with its size and digest where they are known."""
 
     path: str
-    """Alternatives are joined by ``|``: transformers folders hold safetensors or a ``.bin``."""
+    """Alternative names are joined by ``|``: a folder may hold safetensors or a ``.bin``."""
     bytes: int | None = None
     sha256: str | None = None
 
     def inside(self, folder: Path) -> Path | None:
-        """This file in a folder, under any of its names and with its size where that is known."""
-        there = (folder / name for name in self.path.split("|") if (folder / name).is_file())
-        whole = (path for path in there if self.bytes in (None, path.stat().st_size))
+        """The file in a folder, by any of its names and with the size that is known; else None."""
+        paths = (folder / name for name in self.path.split("|"))
+        whole = (p for p in paths if p.is_file() and self.bytes in (None, p.stat().st_size))
         return next(whole, None)
 
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """A model we know of: what it is, where it comes from and which files make it whole."""
+    """A known model: what it is, where it comes from and which files it consists of."""
 
     name: str
     kind: str
@@ -57,38 +57,38 @@ class ManifestEntry:
     licence: str
     files: tuple[ManifestFile, ...]
     package: str | None = None
-    """Python package that carries the files, if one does."""
+    """Python package that contains the files, if there is one."""
     folder: str = ""
-    """Where the files lie, below that package or below the embedded weights."""
+    """Folder of the files, within that package or within the embedded weights."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A way in which a kind of model lies on the disk."""
+    """The files by which a kind of model is recognised."""
 
     kind: str
     files: tuple[str, ...]
     """Glob patterns, each of which must match."""
     model_types: tuple[str, ...] = ()
-    """Accepted ``model_type`` in config.json; empty where there is no such file."""
+    """Accepted values of ``model_type`` in config.json; empty if any value, or no file, will do."""
 
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """A model's folder or file, and its manifest entry if it has one."""
+    """A model's folder or file, and its entry in the manifest if it has one."""
 
     path: Path
     entry: ManifestEntry | None = None
 
 
 def embedded_folder() -> Path:
-    """The weights that travel inside the package (the repository's ``weights/`` when editable)."""
-    return Path(str(resources.files(EMBEDDED_PACKAGE)))
+    """The weights that travel with the package; in a checkout, ``weights/``."""
+    return Path(str(resources.files(_EMBEDDED_PACKAGE)))
 
 
 @cache
 def load_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
-    """Known models by name, from ``weights/manifest.json``."""
+    """The known models by name, from ``weights/manifest.json``."""
     file = path or embedded_folder() / "manifest.json"
     table = read_object(file, MANIFEST, BadWeights)
     with reading(file, MANIFEST, BadWeights):
@@ -101,54 +101,53 @@ def load_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
 
 @dataclass(frozen=True)
 class WeightRoots:
-    """Folders in which models are looked for, first match wins."""
+    """Folders that are searched for models; the first match wins."""
 
     folders: tuple[Path, ...]
 
     @classmethod
     def usual(cls, extra: Sequence[Path | str] | Path | str = ()) -> WeightRoots:
-        """The given folders, then the environment's, the embedded ones, and Kaggle's mounts."""
-        listed = os.environ.get(ENVIRONMENT_VARIABLE, "").split(os.pathsep)
-        named = [Path(folder) for folder in listed if folder]
-        given = [Path(extra)] if isinstance(extra, str | Path) else [Path(one) for one in extra]
-        for folder in [*given, *named]:
+        """The given folders, those of the environment, the embedded weights, Kaggle's inputs."""
+        given = [extra] if isinstance(extra, str | Path) else extra
+        listed = os.environ.get(_ENVIRONMENT_VARIABLE, "").split(os.pathsep)
+        named = [*map(Path, given), *(Path(folder) for folder in listed if folder)]
+        for folder in named:
             if not folder.is_dir():
                 raise MissingWeights(
                     f"weights folder {folder} is not there; "
-                    f"give an existing one with --weights or {ENVIRONMENT_VARIABLE}"
+                    f"give an existing one with --weights or {_ENVIRONMENT_VARIABLE}"
                 )
         kaggle = [KAGGLE_INPUT] if KAGGLE_INPUT.is_dir() else []
-        return cls((*given, *named, embedded_folder(), *kaggle))
+        return cls((*named, embedded_folder(), *kaggle))
 
     def find(self, name: str) -> FoundWeights:
-        """The files of model ``name``, whole wherever the manifest knows their digests."""
-        found = self.locate(name)
-        faults = damaged_files(found)
-        if faults:
+        """Where model ``name`` lies, its files checked against the manifest's digests."""
+        weights = self.locate(name)
+        if faults := damaged_files(weights):
             raise BadWeights("; ".join(faults))
-        return found
+        return weights
 
     def locate(self, name: str) -> FoundWeights:
-        """Where model ``name`` lies, or an error that says what was searched and the cure."""
+        """Where model ``name`` lies, without a check; if it is missing, the error says the cure."""
         entry = load_manifest().get(name)
         direct = Path(name)
-        if any(len(part) > LONGEST_PART for part in direct.parts):
+        if any(len(part) > _LONGEST_PART for part in direct.parts):
             raise MissingWeights(f"model weights {name[:40]!r}… is too long to be a file's name")
         if len(direct.parts) > 1 and direct.exists():
             return FoundWeights(direct, entry)
         if direct.is_absolute() or name.startswith("."):
             if direct.exists():
                 return FoundWeights(direct, entry)
-            raise MissingWeights(self.missing(name, entry))
-        for path in self.candidates(name, entry):
-            if entry is None or has_files(path, entry):
+            raise MissingWeights(self._not_found(name, entry))
+        for path in self._candidates(name, entry):
+            if entry is None or _has_files(path, entry):
                 return FoundWeights(path, entry)
-        raise MissingWeights(self.missing(name, entry))
+        raise MissingWeights(self._not_found(name, entry))
 
-    def candidates(self, name: str, entry: ManifestEntry | None) -> Iterator[Path]:
-        """Places where a model of this name could lie."""
+    def _candidates(self, name: str, entry: ManifestEntry | None) -> Iterator[Path]:
+        """Paths at which a model of this name could lie, in the order of preference."""
         if entry and entry.package:
-            yield from package_folder(entry)
+            yield from _package_folder(entry)
         for root in self.folders:
             if entry and not entry.package and entry.folder and (root / entry.folder).is_dir():
                 yield root / entry.folder
@@ -156,10 +155,10 @@ class WeightRoots:
                 if (folder / name).exists():
                     yield folder / name
                 if entry and all(file.bytes for file in entry.files):
-                    yield folder  # known sizes tell a model apart under any folder name
+                    yield folder  # known sizes identify a model in a folder of any name
 
-    def missing(self, name: str, entry: ManifestEntry | None) -> str:
-        """What to say when a model cannot be found."""
+    def _not_found(self, name: str, entry: ManifestEntry | None) -> str:
+        """The message for a model that was not found."""
         searched = f"searched {', '.join(map(str, self.folders))}"
         if entry is None:
             return (
@@ -175,43 +174,43 @@ class WeightRoots:
 
 
 def damaged_files(
-    found: FoundWeights, digest: Callable[[Path], str] = remembered_digest
+    weights: FoundWeights, digest: Callable[[Path], str] = remembered_digest
 ) -> list[str]:
-    """Which files of a model are not those that the manifest knows."""
+    """A message for each file of a model that differs from the manifest."""
     return [
         f"{path} differs from the manifest's sha256; copy it again"
-        for file in (found.entry.files if found.entry else ())
-        if file.sha256 and (path := file.inside(found.path))
+        for file in (weights.entry.files if weights.entry else ())
+        if file.sha256 and (path := file.inside(weights.path))
         if digest(path) != file.sha256
     ]
 
 
-def walk(root: Path, depth: int = SEARCH_DEPTH) -> Iterator[Path]:
-    """A folder and those below it, sorted, nearest first, without following links."""
+def walk(root: Path, depth: int = _SEARCH_DEPTH) -> Iterator[Path]:
+    """A folder and those below it, level by level and sorted; links are not followed."""
     level = [root]
     for _ in range(depth + 1):
         yield from level
-        level = [sub for folder in level for sub in subfolders(folder)]
+        level = [sub for folder in level for sub in _subfolders(folder)]
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """Visible folders inside a folder; one that may not be read holds none."""
+def _subfolders(folder: Path) -> list[Path]:
+    """The visible folders inside a folder, none if it may not be read."""
     try:
-        found = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
+        inside = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
     except OSError:
         return []
-    return sorted(p for p in found if not p.name.startswith("."))
+    return sorted(p for p in inside if not p.name.startswith("."))
 
 
-def has_files(path: Path, entry: ManifestEntry) -> bool:
-    """Whether every file of the entry is there, with its size where that is known."""
+def _has_files(path: Path, entry: ManifestEntry) -> bool:
+    """Whether every file of the entry is there, with the size that is known."""
     if path.is_file():
         return [file.path for file in entry.files] == [path.name]
     return bool(entry.files) and all(file.inside(path) for file in entry.files)
 
 
-def package_folder(entry: ManifestEntry) -> Iterator[Path]:
-    """Where the package that carries a model keeps it, if it is installed."""
+def _package_folder(entry: ManifestEntry) -> Iterator[Path]:
+    """The model's folder in its Python package, if that is installed."""
     from importlib.util import find_spec
 
     assert entry.package is not None
@@ -221,13 +220,13 @@ def package_folder(entry: ManifestEntry) -> Iterator[Path]:
 
 
 def recognise(path: Path, layouts: Sequence[Layout]) -> str:
-    """The kind of model that lies at ``path``: the first layout that fits."""
+    """The kind of model at ``path``, by the first layout that fits."""
     for layout in layouts:
         if fits(path, layout):
             return layout.kind
-    there = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
+    names = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
     known = "; ".join(f"{layout.kind}: {', '.join(layout.files)}" for layout in layouts)
-    raise BadWeights(f"{path} is no model layout known here: it holds {there[:12]}; known: {known}")
+    raise BadWeights(f"{path} is no model layout known here: it holds {names[:12]}; known: {known}")
 
 
 def fits(path: Path, layout: Layout) -> bool:
@@ -240,12 +239,12 @@ def fits(path: Path, layout: Layout) -> bool:
 
 
 def model_type(folder: Path) -> str:
-    """``model_type`` of a folder's config.json, empty if it says none."""
+    """``model_type`` in a folder's config.json; empty if there is none."""
     return str(read_json(folder / "config.json").get("model_type", ""))
 
 
 def weights_digest(path: Path) -> str:
-    """One digest for a file, or for all files of a folder that decide what its model says."""
+    """One digest for a file, or for all files of a folder that can change the model's outputs."""
     if path.is_file():
         return file_digest(path)
     import hashlib

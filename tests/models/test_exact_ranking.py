@@ -42,7 +42,7 @@ def test_a_bank_smaller_than_k_gives_all_it_has():
     assert cosines.shape == (2, 3)
 
 
-def test_equal_rows_have_equal_cosines_wherever_they_stand():
+def test_equal_rows_have_equal_cosines_wherever_they_are():
     image, row = rows(2)
     crowd = torch.cat([rows(31), row.expand(7, -1)])
     cosines, _ = top_phrases(image[None], crowd, len(crowd))
@@ -56,7 +56,7 @@ def test_a_fast_product_that_errs_in_its_last_bits_changes_no_order():
     assert candidates(images @ phrases.T + noise, 3).shape == (5, 40)
 
 
-def test_products_that_half_precision_rounds_alike_are_told_apart():
+def test_products_that_half_precision_rounds_alike_are_distinguished():
     phrases = torch.tensor([[1.0, 0.0], [1.0, 2**-7]]).bfloat16()
     _, numbers = top_phrases(torch.tensor([[1.0, 2**-8]]), phrases, 1)
     assert numbers.item() == 1

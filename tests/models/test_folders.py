@@ -37,8 +37,8 @@ def cpu():
 def predictor_of(folder):
     roots = WeightRoots((folder.parent,))
     kind, path = find_captioner(str(folder), roots)
-    found = predictor_class(kind)
-    return found(str(path), found.Options(), roots)
+    member_class = predictor_class(kind)
+    return member_class(str(path), member_class.Options(), roots)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_coca_that_names_pretrained_weights_fetches_none(tmp_path, cpu):
     ],
     ids=str,
 )
-def test_an_impossible_recipe_for_pictures_is_one_line(tmp_path, cpu, kind, recipe):
+def test_an_impossible_preprocessing_is_one_line(tmp_path, cpu, kind, recipe):
     folder = tmp_path / "captioner"
     SAVERS[kind](folder)
     change(folder / "preprocessor_config.json", **(recipe | {"do_center_crop": False}))

@@ -1,4 +1,4 @@
-"""torchvision beside a CPU torch."""
+"""torchvision together with a CPU build of torch."""
 
 import subprocess
 import sys

@@ -84,7 +84,7 @@ def test_torch_files_and_old_buffers_load_as_well(git_folder, caption, pixels):
         ({"height": 224, "width": 224}, {"height": 224, "width": 224}, True, (None, 224, 224)),
     ],
 )
-def test_all_ways_of_saying_a_size_are_understood(size, crop, crops, expected):
+def test_all_ways_of_writing_a_size_are_understood(size, crop, crops, expected):
     assert target_size(size, crop, crops) == expected
 
 
@@ -99,7 +99,7 @@ def test_pictures_that_would_differ_in_shape_are_refused(size, crop, crops):
         target_size(size, crop, crops)
 
 
-def test_the_recipe_may_stand_in_the_processors_file(git_folder):
+def test_the_recipe_may_be_in_the_processors_file(git_folder):
     recipe = git_folder / "preprocessor_config.json"
     before = load_preprocessing(git_folder)
     inside = {"image_processor": json.loads(recipe.read_text())}

@@ -28,13 +28,13 @@ def test_a_model_is_found_under_any_mount_layout(tmp_path, mount):
 def test_the_first_root_wins(tmp_path):
     for root in "ab":
         (tmp_path / root / "model").mkdir(parents=True)
-    found = WeightRoots((tmp_path / "b", tmp_path / "a")).find("model")
-    assert found.path == tmp_path / "b" / "model"
+    weights = WeightRoots((tmp_path / "b", tmp_path / "a")).find("model")
+    assert weights.path == tmp_path / "b" / "model"
 
 
 def test_a_package_carries_the_sentence_encoder(tmp_path):
-    found = WeightRoots((tmp_path,)).find("all-MiniLM-L6-v2")
-    assert (found.path / "model.safetensors").is_file()
+    weights = WeightRoots((tmp_path,)).find("all-MiniLM-L6-v2")
+    assert (weights.path / "model.safetensors").is_file()
 
 
 def test_a_missing_model_says_where_was_searched_and_where_to_get_it(tmp_path):
@@ -52,7 +52,7 @@ def test_an_incomplete_folder_is_not_taken_for_the_model(tmp_path):
         WeightRoots((tmp_path,)).find("OFA-large-caption")
 
 
-def test_a_model_of_one_file_is_that_file_whatever_lies_beside_it(tmp_path):
+def test_a_model_of_one_file_is_that_file_whatever_else_is_there(tmp_path):
     for name in ("model_large_caption.pth", "vit_base_patch16_224.pth"):
         (tmp_path / name).touch()
     for name in ("model_large_caption.pth", "vit_base_patch16_224.pth"):
@@ -93,7 +93,7 @@ def test_a_link_out_of_a_root_is_not_followed(tmp_path):
         WeightRoots((tmp_path / "root",)).find("secret")
 
 
-def test_a_layout_is_told_by_its_files_and_model_type(tmp_path):
+def test_a_layout_is_recognised_by_its_files_and_model_type(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "git"}')
     assert recognise(tmp_path, LAYOUTS) == "git"
 
@@ -111,11 +111,11 @@ def test_an_unknown_layout_says_what_is_there(tmp_path):
 
 def test_digests_follow_content_and_names(tmp_path):
     (tmp_path / "a").write_text("x")
-    one = weights_digest(tmp_path)
+    before = weights_digest(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
-    two = weights_digest(tmp_path)
+    renamed = weights_digest(tmp_path)
     (tmp_path / "b").write_text("y")
-    assert len({one, two, weights_digest(tmp_path)}) == 3
+    assert len({before, renamed, weights_digest(tmp_path)}) == 3
 
 
 @pytest.mark.parametrize(

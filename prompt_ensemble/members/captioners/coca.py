@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.core.errors import BadConfig, BadWeights, nearest_name
 from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions, CaptionPredictor
-from prompt_ensemble.models.checkpoints import load_state, load_strictly, read_json
 from prompt_ensemble.models.folders import without_downloads
 from prompt_ensemble.models.text_generation.generation import Generation
 
 if TYPE_CHECKING:
     import torch
 
-    from prompt_ensemble.images.preprocessing import Preprocessing
     from prompt_ensemble.models.device import Placement
+    from prompt_ensemble.models.open_clip_folders import Architecture
     from prompt_ensemble.models.text_generation.captioner import Captioner
     from prompt_ensemble.models.text_generation.decoding import Decoding
 
-CONFIG = "open_clip_config.json"
-CHECKPOINTS = ("open_clip_*.safetensors", "open_clip_*.bin", "*.safetensors", "*.bin", "*.pt")
-"""Where a folder's tensors are looked for, in this order."""
 START, END = 49406, 49407
 """Tokens of CLIP's vocabulary."""
 
@@ -52,14 +48,15 @@ class CocaPredictor(CaptionPredictor):
         """The checkpoint's model on the device."""
         from open_clip.tokenizer import SimpleTokenizer
 
+        from prompt_ensemble.models.open_clip_folders import find_checkpoint, read_state
         from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
 
         checkpoint = find_checkpoint(self.path)
-        state = unwrap(load_state(checkpoint))
+        state = read_state(checkpoint)
         architecture = read_architecture(self.path, self.options.architecture, state)
-        model = build(architecture["model_cfg"], state, checkpoint)
+        model = build(architecture.model, state, checkpoint)
         return SearchingCaptioner(
-            recipe(architecture),
+            architecture.recipe(),
             partial(begin, model.to(placement.device)),
             prompt=[START],
             end=END,
@@ -69,55 +66,44 @@ class CocaPredictor(CaptionPredictor):
         )
 
 
-def find_checkpoint(path: Path) -> Path:
-    """The file with the tensors."""
-    if path.is_file():
-        return path
-    for pattern in CHECKPOINTS:
-        if found := sorted(path.glob(pattern)):
-            return found[0]
-    raise BadWeights(f"{path} holds no checkpoint; expected one of {', '.join(CHECKPOINTS)}")
-
-
-def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The state dict as open_clip saves it, without training's wrapping and old mask buffers."""
-    state = checkpoint.get("state_dict", checkpoint)
-    return {
-        key.removeprefix("module."): tensor.float()
-        for key, tensor in state.items()
-        if not key.endswith("attn_mask")
-    }
-
-
 def read_architecture(
     path: Path, name: str | None, state: Mapping[str, torch.Tensor]
-) -> dict[str, Any]:
-    """``model_cfg`` and ``preprocess_cfg``, from the folder, the given name or the tensors."""
-    if name is None and path.is_dir() and (path / CONFIG).exists():
-        return checked(read_json(path / CONFIG), path / CONFIG)
+) -> Architecture:
+    """The architecture in the folder's config, of the given name, or of the tensors' shapes."""
     from open_clip import get_model_config, list_models
 
+    from prompt_ensemble.models.open_clip_folders import (
+        CONFIG,
+        Architecture,
+        has_config,
+        read_config,
+    )
+
+    if name is None and has_config(path):
+        return checked(read_config(path), path / CONFIG)
     known = [model for model in list_models() if model.startswith("coca_ViT")]
     name = name or recognise_architecture(state, known, path)
     if name not in known:
         raise BadConfig(f"architecture {name!r} is no CoCa; {nearest_name(name, known)}")
-    return {"model_cfg": get_model_config(name)}
+    return Architecture(get_model_config(name))
 
 
-def checked(config: dict[str, Any], path: Path) -> dict[str, Any]:
-    """A config that is one of a captioner."""
-    model = config.get("model_cfg", {})
+def checked(architecture: Architecture, path: Path) -> Architecture:
+    """The architecture, if it is one of a captioner."""
+    model = architecture.model
     if "multimodal_cfg" not in model or "hf_model_name" in model.get("text_cfg", {}):
         raise BadWeights(
             f"{path} describes no CoCa with a text tower of its own; expected model_cfg with "
             "vision_cfg, text_cfg and multimodal_cfg as in coca_ViT-L-14"
         )
-    return config
+    return architecture
 
 
 def recognise_architecture(state: Mapping[str, torch.Tensor], known: list[str], path: Path) -> str:
     """open_clip's name of a network with tensors of these shapes."""
     from open_clip import get_model_config
+
+    from prompt_ensemble.models.open_clip_folders import CONFIG
 
     patches = state.get("visual.conv1.weight")
     for name in known:
@@ -133,29 +119,12 @@ def build(config: Mapping[str, Any], state: dict[str, torch.Tensor], path: Path)
     """The network with its tensors, all of them."""
     from open_clip import CoCa
 
+    from prompt_ensemble.models.open_clip_folders import load_clip_state
+
     parts = ("embed_dim", "multimodal_cfg", "text_cfg", "vision_cfg", "quick_gelu")
     model = CoCa(**without_downloads({part: config[part] for part in parts if part in config}))
-    if "logit_scale" in state:  # a number or a list of one
-        state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
-    load_strictly(model, state, path)
+    load_clip_state(model, state, path)
     return model.eval()
-
-
-def recipe(architecture: Mapping[str, Any]) -> Preprocessing:
-    """open_clip's words for a recipe as ours; what is not said is as in CLIP."""
-    from prompt_ensemble.images.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
-
-    said = architecture.get("preprocess_cfg", {})
-    side = architecture["model_cfg"]["vision_cfg"]["image_size"]
-    squash = said.get("resize_mode", "shortest") == "squash"
-    return Preprocessing(
-        height=side,
-        width=side,
-        mean=tuple(said.get("mean", CLIP_MEAN)),
-        std=tuple(said.get("std", CLIP_STD)),
-        interpolation=said.get("interpolation", "bicubic"),
-        resize_shortest=None if squash else side,
-    )
 
 
 def read(tokenizer: Any, tokens: list[int]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from prompt_ensemble.models.exact_ranking import exact_products
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
 ROUNDING = 1e-6
 """Cosines this near are equal: a text's row moves by so much with the batch it is read in."""
@@ -36,7 +36,7 @@ def chain(
     phrases: Sequence[str],
     start: Scored | None,
     limits: ChainLimits,
-    tower: Tower,
+    tower: TwoSidedTower,
 ) -> Scored:
     """The best prompt met on the way; ``image`` is one row, negated to lead away from it.
 
@@ -63,8 +63,8 @@ def chain(
     return best
 
 
-def nearest(image: torch.Tensor, texts: Sequence[str], tower: Tower) -> Scored:
+def nearest(image: torch.Tensor, texts: Sequence[str], tower: TwoSidedTower) -> Scored:
     """The first of the texts that are nearest to the image, but for rounding."""
-    cosines = exact_products(tower.read(texts), image)
+    cosines = exact_products(tower.encode_texts(texts), image)
     number = int((cosines >= cosines.max() - ROUNDING).nonzero()[0])
     return Scored(texts[number], float(cosines[number]))

@@ -11,7 +11,7 @@ from prompt_ensemble.members.interrogator.chain import ChainLimits, Scored, chai
 from prompt_ensemble.members.interrogator.phrase_tables import PhraseTable, Ranked
 from prompt_ensemble.members.interrogator.prompt_assembly import classic_prompt, fast_prompt, fit
 from prompt_ensemble.members.interrogator.vocabulary import MERGED
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
 CLASSIC_FLAVORS = 3
 
@@ -56,7 +56,7 @@ class Interrogation:
 class Interrogator:
     """A tower and its phrases; ``images`` are rows ``(B, D)``, captions may be empty."""
 
-    tower: Tower
+    tower: TwoSidedTower
     merged: PhraseTable
     tables: Mapping[str, PhraseTable]
     settings: SearchSettings
@@ -104,7 +104,7 @@ class Interrogator:
     ) -> Interrogation:
         """The nearest of the prompts and a chain that starts at the first of them, the caption."""
         given = [text for text in prompts if text]
-        cosines = (self.tower.read(given) @ image).tolist()
+        cosines = (self.tower.encode_texts(given) @ image).tolist()
         scored = [Scored(text, cosine) for text, cosine in zip(given, cosines, strict=True)]
         start = scored[0] if prompts[0] else None
         phrases = [one.text for one in pool]
@@ -127,7 +127,7 @@ class Interrogator:
 
     def caption(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """The captions alone, and how near to its image each is."""
-        cosines = (self.tower.read(captions) * images).sum(dim=1).tolist()
+        cosines = (self.tower.encode_texts(captions) * images).sum(dim=1).tolist()
         return [Interrogation(*both) for both in zip(captions, cosines, strict=True)]
 
     def nearest(self, images: torch.Tensor, count: int) -> list[list[Ranked]]:

@@ -16,7 +16,7 @@ from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.members.interrogator.vocabulary import LISTS, MERGED, load_vocabulary
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower
+from prompt_ensemble.models.two_sided_towers.tower_source import find_tower
 
 if TYPE_CHECKING:
     import torch
@@ -102,7 +102,7 @@ class InterrogatorPredictor(Predictor):
         from prompt_ensemble.members.interrogator.interrogator import Interrogator
         from prompt_ensemble.members.interrogator.phrase_tables import stand
         from prompt_ensemble.members.interrogator.tower_banks import open_banks, row_type
-        from prompt_ensemble.models.two_sided_towers.two_sided_tower import load_tower
+        from prompt_ensemble.models.two_sided_towers.tower_source import load_tower
 
         tower = load_tower(self.tower, placement, self.roots)
         banks = open_banks(tower, self.tower, self.lists, self.options, self.progress)
@@ -154,7 +154,7 @@ class OpenedInterrogator(OpenedModel):
         """Prompts of a batch, and what they are made of."""
         import torch
 
-        images = self.whole.tower.see(batch.views[0])
+        images = self.whole.tower.encode_images(batch.views[0])
         captions = self.captions_of(batch)
         texts = [caption.text if caption else "" for caption in captions]
         # The towers choose their precision themselves, and so does the ranking.

@@ -16,7 +16,8 @@ from prompt_ensemble.data.phrase_lists import PhraseList
 from prompt_ensemble.members.interrogator.published_banks import published_path, read_published
 from prompt_ensemble.members.interrogator.vocabulary import labels_of
 from prompt_ensemble.models.device import Placement
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower, TowerSource
+from prompt_ensemble.models.two_sided_towers.tower_source import TowerSource
+from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
 if TYPE_CHECKING:
     from prompt_ensemble.members.interrogator.interrogator_predictor import InterrogatorOptions
@@ -25,7 +26,7 @@ TEXTS_PER_STEP = 512
 
 
 def open_banks(
-    tower: Tower,
+    tower: TwoSidedTower,
     source: TowerSource,
     lists: Mapping[str, PhraseList],
     options: InterrogatorOptions,
@@ -42,7 +43,7 @@ def open_banks(
 
 
 def embed_phrases(
-    tower: Tower, name: str, progress: Progress, phrases: Sequence[str]
+    tower: TwoSidedTower, name: str, progress: Progress, phrases: Sequence[str]
 ) -> np.ndarray:
     """Float16 rows, ``(P, D)``, in large steps with progress; equal phrases are read once."""
     distinct = sorted(set(phrases), key=lambda phrase: (len(phrase), phrase))
@@ -50,7 +51,7 @@ def embed_phrases(
     with progress(f"embedding {name}", len(distinct), "phrase") as advance:
         for start in range(0, len(distinct), TEXTS_PER_STEP):
             step = distinct[start : start + TEXTS_PER_STEP]
-            parts.append(tower.read(step).half().cpu().numpy())
+            parts.append(tower.encode_texts(step).half().cpu().numpy())
             advance(len(step))
     number = {phrase: at for at, phrase in enumerate(distinct)}
     rows: np.ndarray = np.concatenate(parts)[[number[phrase] for phrase in phrases]]

@@ -20,7 +20,7 @@ from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.weighted_mean import inverse_power_shares, weighted_mean
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import (
+from prompt_ensemble.models.two_sided_towers.tower_source import (
     TowerSource,
     find_tower,
     load_tower,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.members.neighbours.exact_search import Neighbours
     from prompt_ensemble.members.neighbours.neighbour_bank import NeighbourBank
     from prompt_ensemble.models.device import Placement
-    from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+    from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
     from prompt_ensemble.models.weights import WeightRoots
 
     Search = Callable[[np.ndarray], Neighbours]
@@ -155,7 +155,7 @@ class OpenedTowerNeighbours(OpenedModel):
     """A bank whose keys are a tower's rows, and the tower."""
 
     def __init__(
-        self, bank: NeighbourBank, search: Search, tower: Tower, options: NeighbourOptions
+        self, bank: NeighbourBank, search: Search, tower: TwoSidedTower, options: NeighbourOptions
     ) -> None:
         self.bank = bank
         self.search = search
@@ -168,7 +168,7 @@ class OpenedTowerNeighbours(OpenedModel):
 
     def run(self, batch: Batch) -> Outputs:
         """Prompts near to each image, and the weighted mean of their embeddings."""
-        vectors = self.tower.see(batch.views[0]).float().cpu().numpy()
+        vectors = self.tower.encode_images(batch.views[0]).float().cpu().numpy()
         return near(self.bank, self.search, vectors, batch.image_ids, self.options)
 
 

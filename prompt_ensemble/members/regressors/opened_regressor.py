@@ -1,4 +1,4 @@
-"""A regressor on its device, fed by the inference loop."""
+"""The regressor as an opened model, with the views that it takes of each image."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.views import Average, View, averaged
 
-PLAIN = (View(),)
+_PLAIN_VIEW = (View(),)
 
 
 class OpenedRegressor(OpenedModel):
-    """A regressor on its device, and the views it takes of each image."""
+    """A regressor on its device, with the views that it takes of each image."""
 
     def __init__(
         self,
         model: Regressor,
         recipe: Preprocessing,
         placement: Placement,
-        views: Sequence[View] = PLAIN,
+        views: Sequence[View] = _PLAIN_VIEW,
         average: Average = "unit",
     ) -> None:
         # Convolutions over channels-last pixels are faster on both GPUs and CPUs.
@@ -35,22 +35,22 @@ class OpenedRegressor(OpenedModel):
         self.views = views
         self.average: Average = average
         self.recipes = [view.recipe(recipe) for view in views]
-        self.sizes = {(one.height, one.width): one for one in self.recipes}
+        self.sizes = {(recipe.height, recipe.width): recipe for recipe in self.recipes}
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
-        """The picture at each size that is looked at."""
+        """The image at each size that a view needs."""
         return tuple(recipe.prepare(image) for recipe in self.sizes.values())
 
     def run(self, batch: Batch) -> Outputs:
         """Embeddings of a batch, averaged over the views."""
-        pictures = dict(zip(self.sizes, batch.views, strict=True))
+        images = dict(zip(self.sizes, batch.views, strict=True))
         rows = [
-            self.see(view.of(recipe.normalise(pictures[recipe.height, recipe.width])))
+            self._predict(view.of(recipe.normalise(images[recipe.height, recipe.width])))
             for view, recipe in zip(self.views, self.recipes, strict=True)
         ]
         return Outputs.of_vectors(batch.image_ids, averaged(rows, self.average).cpu().numpy())
 
-    def see(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Rows of one view."""
+    def _predict(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embeddings from one view of each image."""
         rows: torch.Tensor = self.model(pixels.contiguous(memory_format=torch.channels_last))
         return rows.float()

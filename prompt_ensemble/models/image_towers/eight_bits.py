@@ -1,7 +1,7 @@
-"""A tower in eight bits on a CPU, by ONNX Runtime: three times as fast as in float32.
+"""An image tower in eight bits on a CPU, run by ONNX Runtime: three times as fast as in float32.
 
-What is multiplied is rounded by the range of the picture at hand. So pictures go in one by one, one
-to each core, and what comes out does not depend on which others are in a batch.
+Activations are rounded by the range of values in the input. So images go in one by one, one to
+each core, and an image's row does not depend on which others are in its batch.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from torch import nn
 from prompt_ensemble.core.errors import BadWeights
 
 OUTPUT = "image_embeds"
-EXACT = ("avx512_vnni", "avx_vnni")
-"""Instructions that add up products of eight bits without clipping; older ones clip."""
+"""The graph's output that holds the features."""
+_EXACT_INSTRUCTIONS = ("avx512_vnni", "avx_vnni")
+"""They add up products of eight bits without clipping; older instructions clip."""
 
 
 def multiplies_exactly() -> bool:
-    """Whether this processor does."""
+    """Whether this processor adds up products of eight bits without clipping them."""
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(known.get(name) for name in EXACT)
+    return any(known.get(name) for name in _EXACT_INSTRUCTIONS)
 
 
-class EightBits(nn.Module):
-    """Normalised pixels ``(B, 3, H, W)`` to ``(B, D)`` by the graph of a file.
+class EightBitTower(nn.Module):
+    """Normalised pixels ``(B, 3, H, W)`` to ``(B, D)`` by the graph of an ONNX file.
 
-    ``whole`` is the same network in full precision, for sizes that the graph is not made for.
+    ``whole`` is the same network in full precision, for image sizes that the graph does not take.
     """
 
     def __init__(self, file: Path, size: int, whole: nn.Module) -> None:
@@ -46,11 +47,11 @@ class EightBits(nn.Module):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # cores share pictures, not the parts of one
+        options.intra_op_num_threads = 1  # each core has an image of its own
         providers = ["CPUExecutionProvider"]
         try:
             return onnxruntime.InferenceSession(self.file, options, providers=providers)
-        except Exception as error:  # ONNX Runtime's own kinds have nothing else in common
+        except Exception as error:  # ONNX Runtime's errors have no other class in common
             reason = " ".join(str(error).split())[:200]
             raise BadWeights(
                 f"{self.file} cannot be run by ONNX Runtime ({reason}); "
@@ -58,17 +59,17 @@ class EightBits(nn.Module):
             ) from error
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """One row an image."""
+        """One row of features for each image."""
         if pixels.shape[-2:] != (self.size, self.size):
             rows: torch.Tensor = self.whole(pixels)
             return rows
-        pictures = np.split(pixels.contiguous().float().numpy(), len(pixels))
+        images = np.split(pixels.contiguous().float().numpy(), len(pixels))
         assert self.session  # made here, not by several cores at once
         with ThreadPoolExecutor(torch.get_num_threads()) as cores:
-            return torch.from_numpy(np.concatenate(list(cores.map(self.run, pictures))))
+            return torch.from_numpy(np.concatenate(list(cores.map(self._run, images))))
 
-    def run(self, picture: np.ndarray) -> np.ndarray:
-        """One picture."""
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        """The row of one image."""
         name = self.session.get_inputs()[0].name
-        rows: np.ndarray = self.session.run([OUTPUT], {name: picture})[0]
+        rows: np.ndarray = self.session.run([OUTPUT], {name: image})[0]
         return rows

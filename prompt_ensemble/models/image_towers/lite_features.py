@@ -1,8 +1,8 @@
-"""Several EfficientNet-Lites looking together: their features and the classes they see.
+"""Features of one or several EfficientNet-Lites: inner stages, pooled features, and classes.
 
-Means of the later stages tell the kind of picture, pooled features the things in it, and the
-square roots of class probabilities name what pooled features spread thin. A linear head on all of
-them does better than on any (docs/experiments.md).
+Means of the later stages tell the kind of picture and pooled features the things in it; square
+roots of the class probabilities name those things. A linear head on all three does better than on
+any of them alone (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.images.preprocessing import HALF, Preprocessing
-from prompt_ensemble.models.checkpoints import load_state, load_strictly
+from prompt_ensemble.models.checkpoints import load_state, load_strictly, state_file
 from prompt_ensemble.models.image_towers.efficientnet_lite import to_timm_names
 from prompt_ensemble.models.image_towers.tower_library import Config, TowerLibrary
-from prompt_ensemble.models.state_dicts import state_file
 
-IMAGES_PER_BITE = 4
-"""On a CPU: the maps of more do not fit its caches, and 32 at once take half again the time."""
-CLASSES = 1000
-"""ImageNet's."""
-FIRST_STAGE_KEPT = 2
-"""Stages before this one see edges and dots, whatever the prompt was."""
+_IMAGES_PER_STEP = 4
+"""On a CPU: the maps of more do not fit its caches; 32 at once take half again the time."""
+_CLASSES = 1000
+"""Of ImageNet."""
+_FIRST_STAGE_KEPT = 2
+"""Earlier stages find edges and dots, whatever the prompt was."""
 
 
 class LiteFeatures(nn.Module):
-    """Normalised pixels to ``(B, D)`` features, one net after another."""
+    """Normalised pixels to ``(B, D)``: the features of each network, one after another."""
 
     def __init__(self, sizes: str) -> None:
-        """``sizes`` as in ``0+2``."""
+        """``sizes`` names the networks, as in ``0+2``."""
         import timm
 
         super().__init__()
@@ -46,30 +45,30 @@ class LiteFeatures(nn.Module):
         self.nets = nn.ModuleList(timm.create_model(name, pretrained=False) for name in names)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """One row an image."""
-        bites = [pixels] if pixels.is_cuda else pixels.split(IMAGES_PER_BITE)
-        return torch.cat([self.looked(bite) for bite in bites])
+        """One row of features for each image."""
+        parts = [pixels] if pixels.is_cuda else pixels.split(_IMAGES_PER_STEP)
+        return torch.cat([self._features(part) for part in parts])
 
-    def looked(self, pixels: torch.Tensor) -> torch.Tensor:
-        """All nets on some pixels."""
-        return torch.cat([features_of(net, pixels) for net in self.nets], dim=1)
+    def _features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The features of all networks for a few images."""
+        return torch.cat([_features_of(net, pixels) for net in self.nets], dim=1)
 
 
-def features_of(net: Any, pixels: torch.Tensor) -> torch.Tensor:
+def _features_of(net: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Means of the later stages, pooled features, square roots of the class probabilities."""
     maps = net.bn1(net.conv_stem(pixels))
     means = []
     for number, stage in enumerate(net.blocks):
         maps = stage(maps)
-        if number >= FIRST_STAGE_KEPT:
+        if number >= _FIRST_STAGE_KEPT:
             means.append(maps.float().mean(dim=(2, 3)))
     pooled = net.global_pool(net.bn2(net.conv_head(maps))).float()
-    chances = net.classifier(pooled).float().softmax(dim=1)
-    return torch.cat([*means, pooled, chances.sqrt()], dim=1)
+    probabilities = net.classifier(pooled).float().softmax(dim=1)
+    return torch.cat([*means, pooled, probabilities.sqrt()], dim=1)
 
 
 def load_lites(tower: nn.Module, paths: Sequence[Path]) -> None:
-    """Published checkpoints, classifiers included, in the order of the nets."""
+    """Published weights, classifiers included, in the order of the networks."""
     assert isinstance(tower, LiteFeatures)
     if len(paths) != len(tower.nets):
         raise BadWeights(f"{len(tower.nets)} nets need as many backbones, not {len(paths)}")
@@ -81,9 +80,9 @@ def load_lites(tower: nn.Module, paths: Sequence[Path]) -> None:
 
 
 def fold_norms(module: nn.Module) -> None:
-    """Each normalisation into the convolution before it: the same map in a third of the time.
+    """Fold each batch normalisation into its convolution: the same map in a third of the time.
 
-    The nets never learn, so nothing is lost; what is left of a normalisation is its activation.
+    These networks are never trained, so the statistics are constants; only the activation remains.
     """
     layers = list(module.named_children())
     for (before, convolution), (after, norm) in pairwise(layers):
@@ -95,20 +94,20 @@ def fold_norms(module: nn.Module) -> None:
 
 
 def class_columns(tower: LiteFeatures) -> list[slice]:
-    """Where in a row the roots of each net's class probabilities are."""
+    """Where in a row each network's square roots of class probabilities are."""
     with torch.inference_mode():
-        widths = [features_of(net, torch.zeros(1, 3, 32, 32)).shape[1] for net in tower.nets]
-    return [slice(end - CLASSES, end) for end in accumulate(widths)]
+        widths = [_features_of(net, torch.zeros(1, 3, 32, 32)).shape[1] for net in tower.nets]
+    return [slice(end - _CLASSES, end) for end in accumulate(widths)]
 
 
-def build(name: str, config: Config) -> nn.Module:
-    """The nets of these sizes."""
+def _build(name: str, config: Config) -> nn.Module:
+    """The networks of these sizes."""
     return LiteFeatures(name)
 
 
-def describe(name: str, paths: Sequence[Path]) -> tuple[Config, Preprocessing]:
-    """As the nets were trained."""
+def _describe(name: str, paths: Sequence[Path]) -> tuple[Config, Preprocessing]:
+    """No config, since the name is enough, and the preprocessing of the networks' training."""
     return {}, Preprocessing(224, 224, HALF, HALF)
 
 
-LITE_FEATURES = TowerLibrary(build, load_lites, describe)
+LITE_FEATURES = TowerLibrary(_build, load_lites, _describe)

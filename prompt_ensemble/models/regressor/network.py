@@ -15,6 +15,6 @@ class Regressor(nn.Module):
         self.head = head
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embeddings, not yet of length one."""
+        """Embeddings, not yet normalised to length one."""
         embeddings: torch.Tensor = self.head(self.tower(pixels))
         return embeddings

@@ -1,5 +1,8 @@
-"""Our format of a trained regressor: ``regressor.json`` says what it is, ``regressor.safetensors``
-holds the weights in float16 (of the head alone where the tower is a published one)."""
+"""The folder of a trained regressor.
+
+``regressor.json`` describes it; ``regressor.safetensors`` holds its weights in float16, those of
+the head alone where the tower keeps published weights.
+"""
 
 from __future__ import annotations
 
@@ -24,43 +27,43 @@ from prompt_ensemble.models.regressor.head import HeadSpec, build_head
 from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.weights import WeightRoots
 
-FORMAT = 1
+_FORMAT = 1
 DESCRIPTION = "regressor.json"
 WEIGHTS = "regressor.safetensors"
 
 
 @dataclass(frozen=True)
 class RegressorCard:
-    """What a saved regressor is, and how it came about."""
+    """What a saved regressor consists of, and how it was trained."""
 
     tower: TowerSpec
     head: HeadSpec
     preprocessing: Preprocessing
     training: Mapping[str, Any] = field(default_factory=dict)
     """Data digest, recipe and held-out score."""
-    format: int = FORMAT
+    format: int = _FORMAT
 
 
 def save_regressor(model: Regressor, card: RegressorCard, folder: Path) -> None:
-    """Write both files; a tower with published weights is not written again."""
+    """Write both files; the weights of a published tower are not stored again."""
     part = model.head if card.tower.backbone else model
-    state = {name: as_half(tensor) for name, tensor in part.state_dict().items()}
+    state = {name: _as_half(tensor) for name, tensor in part.state_dict().items()}
     write_atomically(folder / WEIGHTS, save(dict(sorted(state.items()))))
     write_atomically(folder / DESCRIPTION, json.dumps(asdict(card), indent=1) + "\n")
 
 
-def as_half(tensor: torch.Tensor) -> torch.Tensor:
-    """Floats in float16; counters as they are."""
+def _as_half(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in float16, or as it is if it holds integers."""
     tensor = tensor.detach().cpu().contiguous()
     return tensor.half() if tensor.is_floating_point() else tensor
 
 
 def read_card(folder: Path) -> RegressorCard:
-    """The description of a saved regressor, every key checked."""
+    """The description of a saved regressor, with every key checked."""
     table = read_json(folder / DESCRIPTION)
-    if table.get("format") != FORMAT:
+    if table.get("format") != _FORMAT:
         raise BadWeights(
-            f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {FORMAT}; "
+            f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {_FORMAT}; "
             "it was written by another version of prompt-ensemble"
         )
     parts: dict[str, Any] = {
@@ -69,14 +72,16 @@ def read_card(folder: Path) -> RegressorCard:
         "preprocessing": Preprocessing,
     }
     try:
-        made = {name: from_table(kind, part_of(table, name), name) for name, kind in parts.items()}
-        return from_table(RegressorCard, table | made, DESCRIPTION)
+        parsed = {
+            name: from_table(kind, _part_of(table, name), name) for name, kind in parts.items()
+        }
+        return from_table(RegressorCard, table | parsed, DESCRIPTION)
     except BadConfig as error:
         raise BadWeights(f"{folder / DESCRIPTION}: {error}") from error
 
 
-def part_of(table: Mapping[str, object], name: str) -> Mapping[str, Any]:
-    """A table inside the description."""
+def _part_of(table: Mapping[str, object], name: str) -> Mapping[str, Any]:
+    """One of the tables inside the description."""
     part = table.get(name)
     if not isinstance(part, dict):
         raise BadConfig(f"{name!r} is missing")
@@ -84,12 +89,12 @@ def part_of(table: Mapping[str, object], name: str) -> Mapping[str, Any]:
 
 
 def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, RegressorCard]:
-    """A saved regressor in float32, on the CPU; every weight must be there and fit."""
+    """A saved regressor in float32 on the CPU, with every tensor accounted for."""
     card = read_card(folder)
     check_saved(folder, card)
-    check_size(folder, card.tower, roots)
+    _check_size(folder, card.tower, roots)
     model = Regressor(build_tower(card.tower), build_head(card.head))
-    state = {name: as_float(tensor) for name, tensor in load_state(folder / WEIGHTS).items()}
+    state = load_state(folder / WEIGHTS)
     if card.tower.backbone:
         load_backbones(model.tower, card.tower, roots)
         load_strictly(model.head, state, folder / WEIGHTS)
@@ -98,8 +103,8 @@ def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, Regress
     return model.eval(), card
 
 
-def check_size(folder: Path, tower: TowerSpec, roots: WeightRoots) -> None:
-    """A tower that the description itself tells of is no larger than the files that fill it."""
+def _check_size(folder: Path, tower: TowerSpec, roots: WeightRoots) -> None:
+    """Refuse a tower whose description asks for more numbers than its files can hold."""
     if not tower.config:
         return
     with opening(folder), torch.device("meta"):
@@ -109,7 +114,7 @@ def check_size(folder: Path, tower: TowerSpec, roots: WeightRoots) -> None:
 
 
 def check_saved(folder: Path, card: RegressorCard) -> None:
-    """The file of weights is whole, and its head has the shapes that the description tells of."""
+    """Check, without loading it, that the weights file is whole and that its head fits the card."""
     path = folder / WEIGHTS
     with opening(folder):
         if not path.is_file():
@@ -126,8 +131,3 @@ def check_saved(folder: Path, card: RegressorCard) -> None:
                 f"{path} does not fit {DESCRIPTION}: {prefix + name} has the shape "
                 f"{shapes.get(prefix + name)}, not {tuple(tensor.shape)}; copy both files again"
             )
-
-
-def as_float(tensor: torch.Tensor) -> torch.Tensor:
-    """Floats in float32; counters as they are."""
-    return tensor.float() if tensor.is_floating_point() else tensor

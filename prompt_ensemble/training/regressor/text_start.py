@@ -18,7 +18,7 @@ from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.models.device import choose_placement
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
+from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.feature_head.ridge_head import fit_ridge_head
 from prompt_ensemble.training.regressor.inputs import Pictures
@@ -57,7 +57,7 @@ def text_rows(recipe: Recipe, prompts: Sequence[str], roots: WeightRoots) -> np.
         )
     source = find_tower(recipe.backbone, recipe.tower, roots)
     tower = load_tower(source, choose_placement("cpu"), roots)
-    return tower.read(prompts).numpy()
+    return tower.encode_texts(prompts).numpy()
 
 
 def start_from_text(

@@ -60,7 +60,7 @@ def test_pictures_become_the_same_rows(tower, reference, data):
     opened = ours(tower[0], None, data)
     for image in IMAGES.values():
         with torch.inference_mode():
-            row = opened.whole.tower.see(opened.prepare(image)[0][None])
+            row = opened.whole.tower.encode_images(opened.prepare(image)[0][None])
         assert torch.allclose(row, reference.image_to_features(image), atol=1e-5)
 
 
@@ -68,7 +68,7 @@ def test_texts_become_the_same_rows(tower, reference, data):
     opened = ours(tower[0], None, data)
     texts = ["a cat", "", "a cat, dr. who, ünïcode", "word " * 100]
     expected = tower[1].encode_text(reference.tokenize(texts), normalize=True).detach()
-    assert torch.allclose(opened.whole.tower.read(texts), expected, atol=1e-5)
+    assert torch.allclose(opened.whole.tower.encode_texts(texts), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["classic", "fast"])

@@ -12,8 +12,7 @@ from prompt_ensemble.members.interrogator.interrogator_predictor import (
     InterrogatorPredictor,
 )
 from prompt_ensemble.members.registry import predictor_class
-from prompt_ensemble.models.two_sided_towers.open_clip import known_architecture, recipe
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower
+from prompt_ensemble.models.two_sided_towers.tower_source import find_tower
 from prompt_ensemble.models.weights import WeightRoots
 
 IMAGES = pictures(3)
@@ -111,17 +110,6 @@ def test_the_composition_does_not_make_findings_stale(tower):
     assert identity() != identity(flavors=5)
 
 
-def test_openai_weights_ask_for_their_own_activation(tmp_path):
-    assert known_architecture("ViT-B-32/openai", tmp_path).model["quick_gelu"]
-    assert recipe(known_architecture("ViT-L-14-336", tmp_path)).height == 336
-
-
-@pytest.mark.parametrize(("name", "message"), [("", "architecture"), ("ViT-B32", "ViT-B-32")])
-def test_an_unnamed_tower_is_one_clear_error(name, message, tmp_path):
-    with pytest.raises(BadConfig, match=message):
-        known_architecture(name, tmp_path)
-
-
 def test_a_damaged_checkpoint_is_reported(tmp_path, data):
     folder = tmp_path / "tiny"
     save_tiny(folder)
@@ -139,8 +127,8 @@ def test_transformers_clip_is_a_tower_too(tmp_path, data):
     opened = ours(folder, None, data, flavors=2)
     tower = opened.whole.tower
     texts = ["dark red", "oil", "a much longer text than these"]
-    together = tower.read(texts)
-    alone = torch.cat([tower.read([text]) for text in texts])
+    together = tower.encode_texts(texts)
+    alone = torch.cat([tower.encode_texts([text]) for text in texts])
     assert torch.allclose(together, alone, atol=1e-5)
     assert all(prompts(look(opened, IMAGES)))
     assert tower.is_full("red " * 80) and not tower.is_full("red")

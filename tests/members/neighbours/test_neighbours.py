@@ -21,7 +21,7 @@ from prompt_ensemble.members.neighbours.neighbour_predictor import (
     NeighbourPredictor,
 )
 from prompt_ensemble.models.device import choose_placement
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import find_tower, load_tower
+from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
 from prompt_ensemble.models.weights import WeightRoots
 
 PROMPTS = [f"prompt number {number} é" for number in range(1000)]
@@ -201,7 +201,7 @@ def test_a_tower_looks_its_images_up_among_its_own_keys(tmp_path, source):
 
     def keys(texts):
         with torch.inference_mode():
-            return loaded.read(texts).numpy()
+            return loaded.encode_texts(texts).numpy()
 
     card = describe([source], "encoder", tower.text_digest(), "prompt", 300)
     bank = build_bank(tmp_path / "towers", [source], card, seeded, keys)
@@ -210,6 +210,6 @@ def test_a_tower_looks_its_images_up_among_its_own_keys(tmp_path, source):
     found = look(member.open(CPU), images)
     pixels = torch.stack([loaded.recipe.prepare(image) for image in images.values()])
     with torch.inference_mode():
-        cosines = loaded.see(pixels).numpy() @ bank.keys(np.arange(len(bank))).T
+        cosines = loaded.encode_images(pixels).numpy() @ bank.keys(np.arange(len(bank))).T
     assert [row[0].text for row in found.lines] == [PROMPTS[at] for at in cosines.argmax(axis=1)]
     assert found.vectors.shape == (3, 384)

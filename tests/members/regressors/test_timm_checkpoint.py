@@ -1,4 +1,4 @@
-"""Bare state dicts of timm networks, as the public kernel has them."""
+"""Plain state dicts of timm networks, as the public kernel has them."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,8 @@ from PIL import Image
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from prompt_ensemble.members.contract import Batch
-from prompt_ensemble.members.regressors.regression_predictor import (
-    RegressionOptions,
-    RegressionPredictor,
-)
+from prompt_ensemble.members.regressors.regression_options import RegressionOptions
+from prompt_ensemble.members.regressors.regression_predictor import RegressionPredictor
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.weights import WeightRoots
 
@@ -51,11 +49,11 @@ def pictures():
         lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
         lambda state: {f"_orig_mod.module.{name}": tensor for name, tensor in state.items()},
     ],
-    ids=["bare", "nested", "in parallel", "compiled"],
+    ids=["plain", "nested", "in parallel", "compiled"],
 )
 def test_the_network_answers_as_it_did_in_training(tmp_path, pictures, wrap):
     torch.save(wrap(network().state_dict()), tmp_path / "test_vit.pth")
-    side = 160  # what timm says of this network
+    side = 160  # timm's default for this network
     resized = [np.array(p.resize((side, side), Image.Resampling.BILINEAR)) for p in pictures]
     pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2) / 255
     pixels = (pixels - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(
@@ -68,11 +66,11 @@ def test_the_network_answers_as_it_did_in_training(tmp_path, pictures, wrap):
 
 def test_two_passes_are_averaged_as_the_network_left_them(tmp_path, pictures):
     torch.save(network().state_dict(), tmp_path / "test_vit.pth")
-    one, other, both = (
+    plain, flipped, both = (
         rows(member(tmp_path, views=views, average="raw", **KERNEL), pictures)
         for views in (("plain",), ("flip",), ("plain", "flip"))
     )
-    assert np.allclose(both, (one + other) / 2, atol=1e-5)
+    assert np.allclose(both, (plain + flipped) / 2, atol=1e-5)
 
 
 def test_the_architecture_can_be_named(tmp_path, pictures):
@@ -99,14 +97,14 @@ def test_tensors_that_do_not_fit_are_named_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_saved_regressor_says_itself_what_it_is():
-    with pytest.raises(BadConfig, match="option 'mean' is for bare state dicts"):
+def test_a_saved_regressor_refuses_options_of_a_state_dict():
+    with pytest.raises(BadConfig, match="option 'mean' is for plain state dicts"):
         RegressionPredictor(
             "embedded-lite0", RegressionOptions(mean=IMAGENET_MEAN), WeightRoots.usual()
         )
 
 
-def test_views_and_what_is_said_of_the_network_change_its_findings(tmp_path):
+def test_views_and_options_of_the_network_change_its_identity(tmp_path):
     torch.save(network().state_dict(), tmp_path / "test_vit.pth")
     plain = member(tmp_path).identity()
     assert member(tmp_path, views=("flip",)).identity() != plain

@@ -1,4 +1,4 @@
-"""Every family of towers, from files laid out as users have them, through the registry."""
+"""Towers of every library, from files laid out as users have them, through the registry."""
 
 import json
 
@@ -16,6 +16,7 @@ from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.registry import predictor_class
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.image_towers.image_tower import (
+    TowerSpec,
     build_tower,
     describe_tower,
     load_backbones,
@@ -65,8 +66,8 @@ def save_open_clip(folder):
     text = {"layers": 1, "width": 16, "heads": 2, "vocab_size": 99, "context_length": 8}
     config = {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text}
     save_file(open_clip.CLIP(**config).state_dict(), folder / "open_clip_model.safetensors")
-    said = {"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
-    (folder / "open_clip_config.json").write_text(json.dumps(said))
+    described = {"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
+    (folder / "open_clip_config.json").write_text(json.dumps(described))
 
 
 def save_timm(folder):
@@ -77,7 +78,7 @@ def save_timm(folder):
     torch.save({"state_dict": model.state_dict()}, folder / "weights.pth")
 
 
-TOWER_LIBRARIES = {
+PUBLISHED = {
     "vit": (save_vit, "transformers", ""),
     "vit features": (save_vit_features, "transformers", ""),
     "clip": (save_clip, "transformers", ""),
@@ -88,10 +89,10 @@ TOWER_LIBRARIES = {
 }
 
 
-@pytest.fixture(params=TOWER_LIBRARIES, ids=list(TOWER_LIBRARIES))
-def family(request, tmp_path):
+@pytest.fixture(params=PUBLISHED, ids=list(PUBLISHED))
+def published(request, tmp_path):
     """A tower as published, its spec and recipe, and roots that find it."""
-    save, library, name = TOWER_LIBRARIES[request.param]
+    save, library, name = PUBLISHED[request.param]
     torch.manual_seed(0)
     save(tmp_path / "published")
     roots = WeightRoots((tmp_path,))
@@ -106,38 +107,38 @@ def picture() -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def see(tower, recipe) -> torch.Tensor:
+def features(tower, recipe) -> torch.Tensor:
     with torch.inference_mode():
         return tower(recipe.normalise(recipe.prepare(picture()))[None])
 
 
-def test_weights_are_the_published_ones(family):
-    tower, spec, recipe, roots = family
+def test_weights_are_the_published_ones(published):
+    tower, spec, recipe, roots = published
     torch.manual_seed(99)
     again = build_tower(spec).eval()
-    before = see(again, recipe)
+    before = features(again, recipe)
     load_backbones(again, spec, roots)
-    assert torch.equal(see(again, recipe), see(tower, recipe))
-    assert not torch.allclose(before, see(tower, recipe))
+    assert torch.equal(features(again, recipe), features(tower, recipe))
+    assert not torch.allclose(before, features(tower, recipe))
 
 
 @pytest.mark.parametrize("learnt", [False, True], ids=["frozen tower", "tower that has learnt"])
-def test_a_saved_regressor_predicts_through_the_registry(family, learnt, tmp_path):
-    tower, spec, recipe, roots = family
-    head = HeadSpec("linear", see(tower, recipe).shape[1])
+def test_a_saved_regressor_predicts_through_the_registry(published, learnt, tmp_path):
+    tower, spec, recipe, roots = published
+    head = HeadSpec("linear", features(tower, recipe).shape[1])
     model = Regressor(tower, build_head(head)).eval()
-    own = type(spec)(spec.library, spec.name, None if learnt else spec.backbone, spec.config)
-    save_regressor(model, RegressorCard(own, head, recipe), tmp_path / "mine")
+    saved = type(spec)(spec.library, spec.name, None if learnt else spec.backbone, spec.config)
+    save_regressor(model, RegressorCard(saved, head, recipe), tmp_path / "mine")
     kind = predictor_class("regressor")
     member = kind("mine", kind.Options(), roots)
     opened = member.open(choose_placement("cpu"))
     with torch.inference_mode():
-        found = opened.run(Batch(("a",), (torch.stack([opened.prepare(picture())[0]]),))).vectors
+        rows = opened.run(Batch(("a",), (torch.stack([opened.prepare(picture())[0]]),))).vectors
         expected = model(recipe.normalise(recipe.prepare(picture()))[None]).numpy()
-    assert np.allclose(found, expected, atol=2e-2)
+    assert np.allclose(rows, expected, atol=2e-2)
 
 
-def test_clips_row_is_the_one_that_texts_are_compared_with(tmp_path):
+def test_clips_row_is_in_the_space_of_texts(tmp_path):
     save_clip(tmp_path / "clip")
     roots = WeightRoots((tmp_path,))
     spec, recipe = describe_tower("transformers", "", "clip", roots)
@@ -164,8 +165,13 @@ def test_weights_of_another_network_are_named(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_sees_nothing_is_refused(tmp_path):
+def test_a_folder_without_an_image_encoder_is_refused(tmp_path):
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(BadWeights, match="model_type 'bert'"):
         describe_tower("transformers", "", "bert", WeightRoots((tmp_path,)))
+
+
+def test_an_unknown_library_is_one_clear_error():
+    with pytest.raises(BadWeights, match="tower library 'tim' is unknown; known: timm"):
+        build_tower(TowerSpec("tim", "test_vit"))

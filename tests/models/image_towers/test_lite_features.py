@@ -1,4 +1,4 @@
-"""EfficientNet-Lites side by side."""
+"""Features of several EfficientNet-Lites together."""
 
 from __future__ import annotations
 

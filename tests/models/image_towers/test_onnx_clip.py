@@ -1,4 +1,4 @@
-"""CLIP's looking half out of ONNX files: whole, and in eight bits."""
+"""CLIP's image encoder out of ONNX files: in full precision, and in eight bits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.images.preprocessing import CLIP_MEAN
 from prompt_ensemble.models.image_towers import eight_bits, onnx_clip
-from prompt_ensemble.models.image_towers.eight_bits import EightBits
+from prompt_ensemble.models.image_towers.eight_bits import EightBitTower
 from prompt_ensemble.models.image_towers.image_tower import (
     build_tower,
     describe_tower,
@@ -29,7 +29,7 @@ PIXELS = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
 def tower_of(file: Path) -> nn.Module:
-    """A tower with the file's numbers."""
+    """A tower with the file's weights."""
     spec, recipe = describe_tower("onnx-clip", "tiny", str(file), ROOTS)
     assert (recipe.height, recipe.resize_shortest, recipe.mean) == (32, 32, CLIP_MEAN)
     tower = build_tower(spec)
@@ -39,14 +39,14 @@ def tower_of(file: Path) -> nn.Module:
 
 @torch.inference_mode()
 def features(tower: nn.Module, pixels: torch.Tensor = PIXELS) -> torch.Tensor:
-    """What a tower makes of pixels."""
-    found: torch.Tensor = tower(pixels)
-    return found
+    """A tower's rows."""
+    rows: torch.Tensor = tower(pixels)
+    return rows
 
 
 @pytest.fixture
 def processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that adds up eight bits exactly, whatever this one does."""
+    """A processor that adds up eight bits exactly, whatever this machine has."""
     monkeypatch.setattr(onnx_clip, "multiplies_exactly", lambda: True)
 
 
@@ -64,12 +64,12 @@ def test_eight_bits_come_close_read_or_run(tmp_path: Path, processor: None) -> N
     with torch.inference_mode():
         whole = tiny_clip()(PIXELS).image_embeds
     quick = frozen(tower, CPU)
-    assert isinstance(quick, EightBits)
+    assert isinstance(quick, EightBitTower)
     exact = [quick] if eight_bits.multiplies_exactly() else []
-    for one in (tower, *exact):
-        likeness = torch.nn.functional.cosine_similarity(whole, features(one))
+    for rounded in (tower, *exact):
+        likeness = torch.nn.functional.cosine_similarity(whole, features(rounded))
         assert likeness.min() > 0.999
-        assert not torch.allclose(whole, features(one), atol=1e-5)
+        assert not torch.allclose(whole, features(rounded), atol=1e-5)
 
 
 def test_in_eight_bits_a_row_does_not_depend_on_its_batch(tmp_path: Path, processor: None) -> None:
@@ -79,9 +79,7 @@ def test_in_eight_bits_a_row_does_not_depend_on_its_batch(tmp_path: Path, proces
     assert torch.allclose(features(quick)[0], features(quick, louder)[0], atol=1e-5)
 
 
-def test_other_sizes_and_devices_are_looked_at_in_full_precision(
-    tmp_path: Path, processor: None
-) -> None:
+def test_other_sizes_and_devices_get_full_precision(tmp_path: Path, processor: None) -> None:
     save_in_eight_bits(tiny_clip(), tmp_path / "vision.onnx")
     tower = tower_of(tmp_path)
     larger = torch.nn.functional.interpolate(PIXELS, (48, 48))
@@ -115,7 +113,7 @@ def test_what_a_file_lacks_is_named(tmp_path: Path) -> None:
     save_whole(tiny_clip(), file)
     lacking = "vision_model.encoder.layers.1.layer_norm1.weight"
     model = onnx.load(file)
-    kept = [one for one in model.graph.initializer if one.name != lacking]
+    kept = [tensor for tensor in model.graph.initializer if tensor.name != lacking]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     onnx.save(model, file)

@@ -61,8 +61,8 @@ def test_a_published_tower_is_not_written_again(tmp_path):
 def test_the_same_regressor_gives_the_same_bytes(tmp_path):
     for name in "ab":
         save_regressor(*small_regressor(HeadSpec("linear", 256)), tmp_path / name)
-    one, other = ((tmp_path / name / "regressor.safetensors").read_bytes() for name in "ab")
-    assert one == other
+    first, second = ((tmp_path / name / "regressor.safetensors").read_bytes() for name in "ab")
+    assert first == second
 
 
 def test_weights_of_another_shape_are_named(tmp_path):

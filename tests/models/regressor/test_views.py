@@ -1,4 +1,4 @@
-"""Views of an image, each told apart by what it does to pixels."""
+"""Views of an image, by what each does to pixels."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ PICTURES = [
 
 
 def opened(views, average="unit") -> OpenedRegressor:
-    """A network that tells left from right and pictures of one size from those of another."""
+    """A network whose rows depend on left and right and on the size of its input."""
     torch.manual_seed(0)
     tower = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten())
     model = Regressor(tower, torch.nn.Linear(48, 384))
@@ -29,11 +29,11 @@ def opened(views, average="unit") -> OpenedRegressor:
 
 
 def rows(views, average="unit") -> np.ndarray:
-    one = opened(views, average)
-    prepared = [one.prepare(picture) for picture in PICTURES]
+    regressor = opened(views, average)
+    prepared = [regressor.prepare(picture) for picture in PICTURES]
     batch = tuple(torch.stack(view) for view in zip(*prepared, strict=True))
     with torch.inference_mode():
-        return one.run(Batch(("a", "b", "c"), batch)).vectors
+        return regressor.run(Batch(("a", "b", "c"), batch)).vectors
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -42,10 +42,10 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def test_a_flip_is_the_mirrored_picture():
     mirrored = [picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in PICTURES]
-    one = opened(["plain"])
-    batch = torch.stack([one.prepare(picture)[0] for picture in mirrored])
+    regressor = opened(["plain"])
+    batch = torch.stack([regressor.prepare(picture)[0] for picture in mirrored])
     with torch.inference_mode():
-        expected = one.run(Batch(("a", "b", "c"), (batch,))).vectors
+        expected = regressor.run(Batch(("a", "b", "c"), (batch,))).vectors
     assert np.allclose(rows(["flip"]), expected, atol=2e-2)
     assert not np.allclose(rows(["plain"]), expected, atol=2e-2)
 
@@ -88,8 +88,8 @@ def test_another_normalisation_is_one_view_and_not_the_next():
 
 
 def test_another_size_keeps_the_crops_share():
-    own = Preprocessing(224, 224, HALF, HALF, resize_shortest=256)
-    assert View(size=448).recipe(own).resize_shortest == 512
+    recipe = Preprocessing(224, 224, HALF, HALF, resize_shortest=256)
+    assert View(size=448).recipe(recipe).resize_shortest == 512
 
 
 def test_the_only_view_is_left_as_it_is():

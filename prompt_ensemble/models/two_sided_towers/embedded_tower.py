@@ -1,4 +1,4 @@
-"""The tower that travels with the package: a regressor sees, the sentence encoder reads."""
+"""The tower that travels with the package: a regressor and the sentence encoder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.nn.functional import normalize
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 from prompt_ensemble.models.weights import WeightRoots
 
-LONGEST_PROMPT = 77
-"""Tokens, as many as Stable Diffusion reads; the sentence encoder would take more."""
+_LONGEST_PROMPT = 77
+"""Tokens that Stable Diffusion reads of a prompt; the sentence encoder would read more."""
 
 
-class EmbeddedTower(Tower):
-    """Pictures and texts in the space of all-MiniLM-L6-v2."""
+class EmbeddedTower(TwoSidedTower):
+    """Images and texts in the space of all-MiniLM-L6-v2."""
 
     def __init__(self, folder: Path, placement: Placement, roots: WeightRoots) -> None:
         model, card = load_regressor(folder, roots)
@@ -29,17 +29,17 @@ class EmbeddedTower(Tower):
         self.device = placement.device
         self.encoder = SentenceEncoder(placement=placement)
 
-    def see(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Where the regressor says that the prompts lie."""
+    def encode_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The embeddings that the regressor predicts for the images' prompts."""
         ready = self.recipe.normalise(pixels).contiguous(memory_format=torch.channels_last)
         return normalize(self.model(ready).float(), dim=-1)
 
-    def read(self, texts: Sequence[str]) -> torch.Tensor:
-        """The sentence encoder's rows, in full precision whatever the run's."""
+    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """The sentence encoder's rows, in full precision whatever precision the run has."""
         with torch.autocast(self.device.type, enabled=False):
             return torch.from_numpy(self.encoder.encode(texts)).to(self.device)
 
     def is_full(self, text: str) -> bool:
-        """Whether the prompt is as long as the image's maker reads."""
+        """Whether Stable Diffusion would read no further word of the prompt."""
         tokens = self.encoder.model.tokenizer(text, truncation=False, verbose=False)
-        return len(tokens["input_ids"]) >= LONGEST_PROMPT
+        return len(tokens["input_ids"]) >= _LONGEST_PROMPT

@@ -1,4 +1,4 @@
-"""What a model's JSON files may not ask for; and folders that are right are let in."""
+"""What the JSON files of a folder may not ask for, and sound folders that are let in."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tiny_captioners import save_blip, save_coca, save_encoder_decoder, save_git
 
 from prompt_ensemble.core.errors import BadWeights
-from prompt_ensemble.models.configs import check_configs
+from prompt_ensemble.models.folders import check_configs
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder, default_folder
 from prompt_ensemble.models.weights import WeightRoots, embedded_folder
 
@@ -22,7 +22,7 @@ CODE = "import pathlib\npathlib.Path(__file__).with_name('it-ran').touch()\nclas
 
 
 def refused(open_it, expected):
-    """What an attempt says, which must be one line."""
+    """The attempt is refused with this message, in one line."""
     with pytest.raises(BadWeights, match=expected) as caught:
         open_it()
     assert "\n" not in str(caught.value)
@@ -91,7 +91,7 @@ def test_a_tokenizer_that_panics_is_one_line(encoder):
 
 
 def spoil(file):
-    """One number of one matrix becomes none."""
+    """A number in a matrix becomes not-a-number."""
     state = load_file(file)
     name = next(name for name in sorted(state) if state[name].is_floating_point())
     state[name].view(-1)[0] = float("nan")
@@ -124,7 +124,7 @@ def test_a_network_of_timm_that_lies_elsewhere_is_refused(tmp_path, cpu, name):
     "config",
     [
         {"checkpoint_path": "/elsewhere/weights.pth"},
-        {"checkpoint_path": "beside.pth"},
+        {"checkpoint_path": "other.pth"},
         {"pretrained": True},
         {"pretrained_cfg": {"url": "http://127.0.0.1/weights.pth"}},
     ],
@@ -142,7 +142,7 @@ def test_what_a_regressor_records_of_its_training_is_no_instruction(regressor):
 
 
 @pytest.mark.parametrize(
-    ("part", "values", "said"),
+    ("part", "values", "message"),
     [
         ("vision_config", {"attn_implementation": "org/kernel"}, "must not run anything"),
         ("vision_config", {"hidden_size": 10**9}, "hidden_size 1000000000"),
@@ -153,12 +153,12 @@ def test_what_a_regressor_records_of_its_training_is_no_instruction(regressor):
     ],
     ids=str,
 )
-def test_a_config_that_asks_for_what_no_network_has_is_one_line(tmp_path, cpu, part, values, said):
+def test_a_measure_that_no_network_has_is_one_line(tmp_path, cpu, part, values, message):
     folder = tmp_path / "blip"
     save_blip(folder)
     config = json.loads((folder / "config.json").read_text())
     change(folder / "config.json", **{part: config[part] | values})
-    refused(lambda: predictor_of(folder).open(cpu), said)
+    refused(lambda: predictor_of(folder).open(cpu), message)
 
 
 def test_a_tower_larger_than_its_files_is_refused_before_it_takes_the_memory(regressor):

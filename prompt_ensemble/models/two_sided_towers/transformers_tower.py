@@ -15,14 +15,15 @@ from prompt_ensemble.models.transformers_folders import (
     load_preprocessing,
     load_tokenizer,
 )
-from prompt_ensemble.models.two_sided_towers.two_sided_tower import Tower
+from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 from prompt_ensemble.models.weights import model_type
 
-TEXTS_AT_ONCE = 256
+_TEXTS_AT_ONCE = 256
+_MODEL_CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
 
 
-class HuggingFaceTower(Tower):
-    """A loaded two-tower model of transformers."""
+class TransformersTower(TwoSidedTower):
+    """A loaded CLIP or SigLIP of transformers."""
 
     def __init__(self, model: Any, folder: Path, placement: Placement) -> None:
         self.model = model.to(placement.device)
@@ -33,24 +34,24 @@ class HuggingFaceTower(Tower):
         # SigLIP was trained with, and pools, the padding; CLIP must not see it.
         self.padding = "longest" if model.config.model_type == "clip" else "max_length"
 
-    def see(self, pixels: torch.Tensor) -> torch.Tensor:
-        """The image tower."""
+    def encode_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Rows of the image encoder."""
         with self.placement.autocast():
-            seen = self.model.get_image_features(pixel_values=self.recipe.normalise(pixels))
-        return normalize(pooled(seen).float(), dim=-1)
+            output = self.model.get_image_features(pixel_values=self.recipe.normalise(pixels))
+        return normalize(_features(output).float(), dim=-1)
 
-    def read(self, texts: Sequence[str]) -> torch.Tensor:
-        """The text tower; texts of one length meet in a batch and are put back in order."""
+    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Rows of the text encoder; texts are batched by length, then put back in order."""
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         parts = [
-            self.read_batch([texts[number] for number in order[start : start + TEXTS_AT_ONCE]])
-            for start in range(0, len(order), TEXTS_AT_ONCE)
+            self._encode_batch([texts[number] for number in order[start : start + _TEXTS_AT_ONCE]])
+            for start in range(0, len(order), _TEXTS_AT_ONCE)
         ]
-        back = torch.tensor(order, device=self.placement.device).argsort()
-        return torch.cat(parts)[back]
+        places = torch.tensor(order, device=self.placement.device).argsort()
+        return torch.cat(parts)[places]
 
-    def read_batch(self, texts: list[str]) -> torch.Tensor:
-        """Rows of a few texts."""
+    def _encode_batch(self, texts: list[str]) -> torch.Tensor:
+        """Rows of texts that are padded together."""
         tokens = self.tokenizer(
             texts,
             padding=self.padding,
@@ -59,7 +60,7 @@ class HuggingFaceTower(Tower):
             return_tensors="pt",
         ).to(self.placement.device)
         with torch.inference_mode(), self.placement.autocast():
-            rows = pooled(self.model.get_text_features(**tokens))
+            rows = _features(self.model.get_text_features(**tokens))
         return normalize(rows.float(), dim=-1)
 
     def is_full(self, text: str) -> bool:
@@ -68,17 +69,16 @@ class HuggingFaceTower(Tower):
         return len(tokens["input_ids"]) >= self.context
 
 
-def pooled(output: Any) -> torch.Tensor:
-    """The features themselves; transformers 5 wraps them."""
+def _features(output: Any) -> torch.Tensor:
+    """The feature rows; transformers 5 wraps them in an output object."""
     rows: torch.Tensor = getattr(output, "pooler_output", output)
     return rows
 
 
-def load_hugging_face(folder: Path, placement: Placement) -> HuggingFaceTower:
-    """The folder's model, every tensor accounted for."""
+def load_transformers_tower(folder: Path, placement: Placement) -> TransformersTower:
+    """The folder's model, with every tensor checked."""
     import transformers
 
     kind = model_type(folder)
-    names = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
-    model = load_model(getattr(transformers, names[kind]), folder, kind)
-    return HuggingFaceTower(model, folder, placement)
+    model = load_model(getattr(transformers, _MODEL_CLASSES[kind]), folder, kind)
+    return TransformersTower(model, folder, placement)

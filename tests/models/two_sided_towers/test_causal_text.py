@@ -1,4 +1,4 @@
-"""CLIP's texts read only as far as they go: the rows are those of open_clip's own forward."""
+"""CLIP's texts computed only up to their last token: the rows are those of open_clip's forward."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from prompt_ensemble.models.two_sided_towers.causal_text import is_causal, read_tokens
+from prompt_ensemble.models.two_sided_towers.causal_text import encode_tokens, is_causal
 
 CONFIG = {
     "embed_dim": 32,
@@ -27,7 +27,7 @@ def same_rows(model, texts):
     text = getattr(model, "text", model)
     tokens = open_clip.SimpleTokenizer()(texts)
     with torch.inference_mode():
-        ours = normalize(read_tokens(text, tokens), dim=-1)
+        ours = normalize(encode_tokens(text, tokens), dim=-1)
         torch.testing.assert_close(ours, model.encode_text(tokens, True), atol=1e-5, rtol=0)
 
 
