@@ -15,20 +15,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.open_prompts import damping_of
 from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.data.thinning import Thinning
-from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.preprocessing import HALF, Preprocessing
 from prompt_ensemble.models.image_towers.eight_bits import multiplies_exactly
 from prompt_ensemble.models.image_towers.image_tower import (
     TowerSpec,
     build_tower,
-    frozen,
     load_backbones,
 )
 from prompt_ensemble.models.regressor.network import Regressor
@@ -48,8 +44,8 @@ from prompt_ensemble.training.feature_head.ridge_head import (
     source_offsets,
     starting_point,
 )
+from prompt_ensemble.training.feature_head.tower_features import tower_features
 
-_PICTURES_PER_STEP = 32
 _PLAIN_VIEW = View()
 _SQUASHED = Preprocessing(224, 224, HALF, HALF)
 _THREE_LITES = TowerSpec(
@@ -98,40 +94,20 @@ def features_of(
         cached: np.ndarray = np.load(file)
         return cached
     images = [pairs.rows[row].image for row in rows]
-    features = _compute_features(images, recipe, roots, progress, view)
+    features = tower_features(
+        images,
+        recipe.tower,
+        recipe.preprocessing,
+        view,
+        roots,
+        file.with_suffix(".store"),
+        progress,
+    )
     part = file.with_suffix(".part.npy")
     cache.mkdir(parents=True, exist_ok=True)
     np.save(part, features)
     part.replace(file)
     return features
-
-
-@torch.inference_mode()
-def _compute_features(
-    images: list[Path],
-    recipe: FeatureHeadRecipe,
-    roots: WeightRoots,
-    progress: Progress,
-    view: View,
-) -> np.ndarray:
-    """Features of image files."""
-    if not recipe.tower.backbones:
-        raise BadWeights(f"tower {recipe.tower.name!r} names no published weights to start from")
-    tower = build_tower(recipe.tower)
-    load_backbones(tower, recipe.tower, roots)
-    tower = frozen(tower.eval(), torch.device("cpu"))
-    tower = tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    preprocessing = view.recipe(recipe.preprocessing)
-    features = []
-    with progress("computing features", len(images)) as advance:
-        for start in range(0, len(images), _PICTURES_PER_STEP):
-            batch = images[start : start + _PICTURES_PER_STEP]
-            pictures = torch.stack([preprocessing.prepare(load_image(image)) for image in batch])
-            pixels = view.of(preprocessing.normalise(pictures))
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-            features.append(tower(pixels).numpy())
-            advance(len(batch))
-    return np.concatenate(features)
 
 
 def _row_weights(pairs: Pairs, rows: np.ndarray, shares: Mapping[str, float]) -> np.ndarray:

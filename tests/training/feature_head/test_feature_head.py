@@ -14,14 +14,22 @@ import torch
 from training_samples import encode, write_pairs
 
 from prompt_ensemble.core.embeddings import unit_rows
-from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.errors import BadConfig, UnreadableImage
+from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.data.open_prompts import damping_of
 from prompt_ensemble.data.thinning import Thinning, thinned
 from prompt_ensemble.images.preprocessing import HALF, Preprocessing
+from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.training.feature_head.feature_head import FeatureHeadRecipe, fit_head
+from prompt_ensemble.run import store
+from prompt_ensemble.training.feature_head import tower_features
+from prompt_ensemble.training.feature_head.feature_head import (
+    FeatureHeadRecipe,
+    features_of,
+    fit_head,
+)
 from prompt_ensemble.training.feature_head.feature_head_run import (
     gather,
     judge_head,
@@ -65,7 +73,40 @@ def test_features_are_computed_once(tmp_path: Path) -> None:
     for _ in range(2):
         material = gather(pairs, RECIPE, tmp_path, encode=encode, roots=ROOTS, progress=noting)
         run_feature_head(material, RECIPE, tmp_path / "run", judge=False)
-    assert stages == ["computing features"]
+    assert stages == ["checking images", "features"]
+
+
+def test_features_go_on_where_a_stopped_run_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = write_pairs(tmp_path / "data")
+    rows = np.arange(len(pairs))
+    whole = features_of(pairs, rows, RECIPE, ROOTS, tmp_path / "whole")
+    monkeypatch.setattr(store, "SHARD_IMAGES", 4)
+    monkeypatch.setattr(tower_features, "_BATCH_SIZE", 4)
+    run, batches = tower_features._OpenedTower.run, []
+
+    def dies_in_the_second_batch(self: object, batch: Batch) -> Outputs:
+        batches.append(batch.image_ids)
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return run(self, batch)
+
+    monkeypatch.setattr(tower_features._OpenedTower, "run", dies_in_the_second_batch)
+    with pytest.raises(KeyboardInterrupt):
+        features_of(pairs, rows, RECIPE, ROOTS, tmp_path / "stopped")
+    resumed = features_of(pairs, rows, RECIPE, ROOTS, tmp_path / "stopped")
+    assert len(batches) == 2 + len(rows) // 4 - 1
+    assert np.allclose(resumed, whole, atol=1e-4)
+    assert [path.suffix for path in (tmp_path / "stopped").iterdir()] == [".npy"]
+
+
+def test_every_image_that_cannot_be_read_is_named_before_any_feature(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "data")
+    for pair in pairs.rows[:2]:
+        pair.image.write_bytes(b"no picture")
+    with pytest.raises(UnreadableImage, match="2 of 8 images to train on cannot be read"):
+        features_of(pairs, np.arange(len(pairs)), RECIPE, ROOTS, tmp_path / "cache")
 
 
 def test_thinning_keeps_few_images_of_a_prompt_and_always_the_same(tmp_path: Path) -> None:
