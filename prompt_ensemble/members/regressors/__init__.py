@@ -1,1 +1,1 @@
-"""Members that predict the embedding directly."""
+"""Members that predict the embedding directly, from our saved regressors or timm's state dicts."""
