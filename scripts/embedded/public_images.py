@@ -6,18 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from prompt_ensemble.core.embeddings import Embeddings, Encode, unit_rows
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.submission import read_submission
 from prompt_ensemble.data.truth import load_prompts
-from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.find import find_images
-from prompt_ensemble.models.image_towers.image_tower import frozen
-from prompt_ensemble.models.regressor.network import Regressor
-from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.config import MemberConfig, RunConfig
+from prompt_ensemble.run.ensemble import load_ensemble
 
 PRIOR = "embedded-prior"
 
@@ -46,17 +43,14 @@ def _regressor_rows(
     folder: Path, ids: Sequence[str], models: Sequence[str], roots: WeightRoots
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Each model's rows for the images of a folder."""
-    files = {file.image_id: file.path for file in find_images([folder])}
-    missing = [image_id for image_id in ids if image_id not in files]
+    files = [file for file in find_images([folder]) if file.image_id in ids]
+    missing = sorted(set(ids) - {file.image_id for file in files})
     if missing:
         raise BadConfig(f"{folder} lacks image {missing[0]!r}, which prompts.csv names")
     for name in models:
-        model, card = load_regressor(roots.find(name).path, roots)
-        pictures = [card.preprocessing.prepare(load_image(files[image_id])) for image_id in ids]
-        model = Regressor(frozen(model.tower, torch.device("cpu")), model.head)
-        with torch.inference_mode():
-            rows = model(card.preprocessing.normalise(torch.stack(pictures))).numpy()
-        yield name, rows
+        config = RunConfig(name, (MemberConfig(name, "regressor", name),))
+        with load_ensemble(config, weights=roots.folders, device="cpu") as ensemble:
+            yield name, ensemble.embed(files).take(ids).vectors
 
 
 def _submitted_rows(folder: Path, ids: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
