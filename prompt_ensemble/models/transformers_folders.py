@@ -102,16 +102,29 @@ def require(folder: Path, kind: str) -> None:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The folder's tokenizer."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, GPT2TokenizerFast
 
     try:
         with quiet():
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            # GPT-2's files are opened by its own class: transformers 5.17 finds no class for a
+            # folder that has vocab.json and merges.txt but no tokenizer.json.
+            alone = _has_gpt2_files_alone(folder)
+            loader: Any = GPT2TokenizerFast if alone else AutoTokenizer
+            tokenizer: PreTrainedTokenizerBase = loader.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
     except COMPLAINTS as error:
         raise unreadable(folder, error) from error
     return tokenizer
+
+
+def _has_gpt2_files_alone(folder: Path) -> bool:
+    """Whether a folder of GPT-2's tokenizer lacks the file of the ``tokenizers`` library."""
+    config = folder / "tokenizer_config.json"
+    named = read_json(config).get("tokenizer_class") if config.is_file() else None
+    return (
+        named in ("GPT2Tokenizer", "GPT2TokenizerFast") and not (folder / "tokenizer.json").exists()
+    )
 
 
 def unreadable(folder: Path, error: Exception) -> BadWeights:
