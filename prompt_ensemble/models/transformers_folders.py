@@ -102,14 +102,14 @@ def require(folder: Path, kind: str) -> None:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The folder's tokenizer."""
-    from transformers import AutoTokenizer, GPT2TokenizerFast
+    from transformers import AutoTokenizer, GPT2Tokenizer
 
     try:
         with quiet():
             # GPT-2's files are opened by its own class: transformers 5.17 finds no class for a
             # folder that has vocab.json and merges.txt but no tokenizer.json.
             alone = _has_gpt2_files_alone(folder)
-            loader: Any = GPT2TokenizerFast if alone else AutoTokenizer
+            loader: Any = GPT2Tokenizer if alone else AutoTokenizer
             tokenizer: PreTrainedTokenizerBase = loader.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
