@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
+from prompt_ensemble.core.outputs import Line
 from prompt_ensemble.models.exact_ranking import exact_products
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
-ROUNDING = 1e-6
+_ROUNDING = 1e-6
 """Cosines this near are equal: a text's row moves by so much with the batch it is read in."""
 
 
@@ -23,21 +24,13 @@ class ChainLimits:
     at_most: int = 32
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A prompt and its cosine to the image."""
-
-    text: str
-    cosine: float
-
-
-def chain(
+def grow_chain(
     image: torch.Tensor,
     phrases: Sequence[str],
-    start: Scored | None,
+    start: Line | None,
     limits: ChainLimits,
     tower: TwoSidedTower,
-) -> Scored:
+) -> Line:
     """The best prompt met on the way; ``image`` is one row, negated to lead away from it.
 
     Phrases are tried in their order, each once, and of equals the first wins, so the same input
@@ -45,26 +38,26 @@ def chain(
     """
     left = list(dict.fromkeys(phrases))
     if start is None:
-        start = nearest(image, left, tower)
+        start = _nearest(image, left, tower)
         left.remove(start.text)
     best = current = start
     for step in range(limits.at_most):
         if not left:
             break
         longer = [f"{current.text}, {phrase}" for phrase in left]
-        found = nearest(image, longer, tower)
-        best = max(best, found, key=lambda one: one.cosine)  # of equals the earlier stays
-        if found.cosine <= current.cosine and step >= limits.at_least:
+        nearest_longer = _nearest(image, longer, tower)
+        best = max(best, nearest_longer, key=lambda line: line.score)  # of equals the earlier stays
+        if nearest_longer.score <= current.score and step >= limits.at_least:
             break
-        left.pop(longer.index(found.text))
-        current = found
+        left.pop(longer.index(nearest_longer.text))
+        current = nearest_longer
         if tower.is_full(current.text):
             break
     return best
 
 
-def nearest(image: torch.Tensor, texts: Sequence[str], tower: TwoSidedTower) -> Scored:
+def _nearest(image: torch.Tensor, texts: Sequence[str], tower: TwoSidedTower) -> Line:
     """The first of the texts that are nearest to the image, but for rounding."""
     cosines = exact_products(tower.encode_texts(texts), image)
-    number = int((cosines >= cosines.max() - ROUNDING).nonzero()[0])
-    return Scored(texts[number], float(cosines[number]))
+    number = int((cosines >= cosines.max() - _ROUNDING).nonzero()[0])
+    return Line("prompt", texts[number], float(cosines[number]))

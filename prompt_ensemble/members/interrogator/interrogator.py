@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from prompt_ensemble.members.interrogator.chain import ChainLimits, Scored, chain
-from prompt_ensemble.members.interrogator.phrase_tables import PhraseTable, Ranked
+from prompt_ensemble.core.outputs import Line
+from prompt_ensemble.members.interrogator.chain import ChainLimits, grow_chain
+from prompt_ensemble.members.interrogator.phrase_tables import PhraseTable
 from prompt_ensemble.members.interrogator.prompt_assembly import classic_prompt, fast_prompt, fit
 from prompt_ensemble.members.interrogator.vocabulary import MERGED
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
@@ -25,7 +26,7 @@ class SearchSettings:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Phrases that ``classic`` takes of each list; one of those not named."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    """Cosine below which a list's phrases are not said."""
+    """Cosine below which a list's phrases are left out."""
     least: int = 8
     """Phrases a chain adds even where they lead away for a while."""
     candidates: int = 2048
@@ -36,20 +37,20 @@ class SearchSettings:
         """How long chains grow."""
         return ChainLimits(self.least, self.flavors)
 
-    def near_enough(self, row: Sequence[Ranked]) -> list[Ranked]:
+    def near_enough(self, row: Sequence[Line]) -> list[Line]:
         """The phrases of one image that are not below their list's threshold."""
-        return [one for one in row if one.cosine >= self.thresholds.get(one.source, -2.0)]
+        return [line for line in row if line.score >= self.thresholds.get(line.kind, -2.0)]
 
 
 @dataclass(frozen=True)
 class Interrogation:
-    """What was found for one image."""
+    """The prompt of one image, and what it is made of."""
 
     prompt: str
     cosine: float
     """Of the prompt where its mode measures that (``best``, ``negative``), else the mean of its
     phrases' cosines; 0 without any."""
-    phrases: tuple[Ranked, ...] = ()
+    phrases: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +64,9 @@ class Interrogator:
 
     def fast(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """Caption, and the nearest phrases of all lists together."""
-        near = self.nearest(images, self.settings.flavors)
+        near = self._nearest(images, self.settings.flavors)
         return [
-            self.made(fast_prompt(caption, [one.text for one in row]), row)
+            self._result(fast_prompt(caption, [line.text for line in row]), row)
             for caption, row in zip(captions, near, strict=True)
         ]
 
@@ -74,75 +75,75 @@ class Interrogator:
     ) -> list[Interrogation]:
         """Caption, medium, artist, site, movement and a few flavors."""
         counts = {name: 1 for name in MERGED} | {"flavors": flavors} | dict(self.settings.counts)
-        found = {
+        near = {
             name: [self.settings.near_enough(row) for row in table.top(images, counts[name])]
             for name, table in self.tables.items()
             if name in MERGED
         }
-        made = []
+        results = []
         for number, caption in enumerate(captions):
-            own = {name: rows[number] for name, rows in found.items()}
-            texts = {name: [one.text for one in row] for name, row in own.items()}
-            phrases = [one for row in own.values() for one in row]
-            made.append(self.made(classic_prompt(caption, texts), phrases))
-        return made
+            rows = {name: of_list[number] for name, of_list in near.items()}
+            texts = {name: [line.text for line in row] for name, row in rows.items()}
+            phrases = [line for row in rows.values() for line in row]
+            results.append(self._result(classic_prompt(caption, texts), phrases))
+        return results
 
     def best(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """The nearest of caption, ``classic``, ``fast`` and a greedy chain."""
         classics = self.classic(images, captions, self.settings.flavors)
         fasts = self.fast(images, captions)
-        pools = self.nearest(images, self.settings.candidates)
+        pools = self._nearest(images, self.settings.candidates)
         return [
-            self.best_of(image, [caption, classic.prompt, fast.prompt], pool)
+            self._best_of(image, [caption, classic.prompt, fast.prompt], pool)
             for image, caption, classic, fast, pool in zip(
                 images, captions, classics, fasts, pools, strict=True
             )
         ]
 
-    def best_of(
-        self, image: torch.Tensor, prompts: Sequence[str], pool: Sequence[Ranked]
+    def _best_of(
+        self, image: torch.Tensor, prompts: Sequence[str], pool: Sequence[Line]
     ) -> Interrogation:
         """The nearest of the prompts and a chain that starts at the first of them, the caption."""
         given = [text for text in prompts if text]
         cosines = (self.tower.encode_texts(given) @ image).tolist()
-        scored = [Scored(text, cosine) for text, cosine in zip(given, cosines, strict=True)]
-        start = scored[0] if prompts[0] else None
-        phrases = [one.text for one in pool]
+        lines = [Line("prompt", *pair) for pair in zip(given, cosines, strict=True)]
+        start = lines[0] if prompts[0] else None
+        phrases = [line.text for line in pool]
         if phrases:
-            scored.append(chain(image, phrases, start, self.settings.limits, self.tower))
-        winner = max(scored, key=lambda one: one.cosine)
-        return Interrogation(winner.text, winner.cosine)
+            lines.append(grow_chain(image, phrases, start, self.settings.limits, self.tower))
+        best = max(lines, key=lambda line: line.score)
+        return Interrogation(best.text, best.score)
 
     def negative(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """A chain that leads away from each image, of far flavors and the negative list."""
         always = self.tables["negative"].phrases
-        made = []
+        results = []
         for image, row in zip(
             images, self.tables["flavors"].bottom(images, self.settings.candidates), strict=True
         ):
-            phrases = [*(one.text for one in row), *always]
-            found = chain(-image, phrases, None, self.settings.limits, self.tower)
-            made.append(Interrogation(found.text, -found.cosine))
-        return made
+            phrases = [*(line.text for line in row), *always]
+            line = grow_chain(-image, phrases, None, self.settings.limits, self.tower)
+            results.append(Interrogation(line.text, -line.score))
+        return results
 
     def caption(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """The captions alone, and how near to its image each is."""
         cosines = (self.tower.encode_texts(captions) * images).sum(dim=1).tolist()
-        return [Interrogation(*both) for both in zip(captions, cosines, strict=True)]
+        return [Interrogation(*pair) for pair in zip(captions, cosines, strict=True)]
 
-    def nearest(self, images: torch.Tensor, count: int) -> list[list[Ranked]]:
+    def _nearest(self, images: torch.Tensor, count: int) -> list[list[Line]]:
         """Of all lists together; phrases below a threshold do not crowd out others."""
         if not self.settings.thresholds:
             return self.merged.top(images, count)
-        found = [table.top(images, count) for name, table in self.tables.items() if name in MERGED]
+        tops = [table.top(images, count) for name, table in self.tables.items() if name in MERGED]
         near = [
-            [one for row in rows for one in self.settings.near_enough(row)]
-            for rows in zip(*found, strict=True)
+            [line for row in rows for line in self.settings.near_enough(row)]
+            for rows in zip(*tops, strict=True)
         ]
-        return [sorted(row, key=lambda one: -one.cosine)[:count] for row in near]
+        return [sorted(row, key=lambda line: -line.score)[:count] for row in near]
 
-    def made(self, prompt: str, phrases: Sequence[Ranked]) -> Interrogation:
-        """A prompt that fits, and what it was made of."""
-        cosines = [one.cosine for one in phrases]
+    def _result(self, prompt: str, phrases: Sequence[Line]) -> Interrogation:
+        """A prompt that fits, and what it is made of."""
+        cosines = [line.score for line in phrases]
         mean = sum(cosines) / len(cosines) if cosines else 0.0
         return Interrogation(fit(prompt, self.tower.is_full), mean, tuple(phrases))

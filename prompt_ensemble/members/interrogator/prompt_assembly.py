@@ -7,31 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 
 def fast_prompt(caption: str, phrases: Sequence[str]) -> str:
     """The caption, then the phrases as they rank."""
-    return listed([caption, *phrases])
+    return _with_commas([caption, *phrases])
 
 
-def classic_prompt(caption: str, found: Mapping[str, Sequence[str]]) -> str:
-    """Caption, medium and artist, site, movement, flavors; what was not found is left out.
+def classic_prompt(caption: str, phrases_of: Mapping[str, Sequence[str]]) -> str:
+    """Caption, medium and artist, site, movement, flavors; lists without a phrase are left out.
 
-    The medium is not said twice where the caption begins with it.
+    The medium is not repeated where the caption begins with it.
     """
-    texts = {name: listed(phrases) for name, phrases in found.items()}
+    texts = {name: _with_commas(phrases) for name, phrases in phrases_of.items()}
     medium, artist = texts.get("mediums", ""), texts.get("artists", "")
     if medium and caption.startswith(medium):
-        opening = spaced([caption, artist])
+        opening = _with_blanks([caption, artist])
     else:
-        opening = listed([caption, spaced([medium, artist])])
-    return listed(
+        opening = _with_commas([caption, _with_blanks([medium, artist])])
+    return _with_commas(
         [opening, *(texts.get(name, "") for name in ("trendings", "movements", "flavors"))]
     )
 
 
-def listed(texts: Sequence[str]) -> str:
+def _with_commas(texts: Sequence[str]) -> str:
     """Texts with commas between them."""
     return ", ".join(text for text in texts if text)
 
 
-def spaced(texts: Sequence[str]) -> str:
+def _with_blanks(texts: Sequence[str]) -> str:
     """Texts with blanks between them."""
     return " ".join(text for text in texts if text)
 

@@ -20,7 +20,7 @@ from prompt_ensemble.models.two_sided_towers.tower_source import TowerSource
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
 if TYPE_CHECKING:
-    from prompt_ensemble.members.interrogator.interrogator_predictor import InterrogatorOptions
+    from prompt_ensemble.members.interrogator.interrogator_options import InterrogatorOptions
 
 TEXTS_PER_STEP = 512
 
