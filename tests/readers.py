@@ -21,8 +21,7 @@ from prompt_ensemble.data.open_prompts import read_open_prompts
 from prompt_ensemble.data.pairs import read_pairs
 from prompt_ensemble.data.phrase_bank import keep_vectors, read_vectors
 from prompt_ensemble.data.phrase_lists import read_phrases
-from prompt_ensemble.data.prompt_files import read_prompts
-from prompt_ensemble.data.prompt_sources import stream_prompts
+from prompt_ensemble.data.prompt_files import read_prompts, stream_prompts
 from prompt_ensemble.data.splits import Split
 from prompt_ensemble.data.truth import load_prompts
 from prompt_ensemble.images.survey import SurveyedImage

@@ -61,7 +61,7 @@ def keep_vectors(path: Path, vectors: np.ndarray) -> None:
 
 def read_vectors(path: Path, count: int) -> np.ndarray | None:
     """A kept bank's rows, mapped from the disk; None if there are none or they are not whole."""
-    from prompt_ensemble.core.mapped_arrays import map_arrays
+    from prompt_ensemble.data.mapped_arrays import map_arrays
 
     if not path.exists():
         return None

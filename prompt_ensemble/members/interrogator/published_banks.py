@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from prompt_ensemble.core.errors import BadWeights
-from prompt_ensemble.core.mapped_arrays import map_arrays
+from prompt_ensemble.data.mapped_arrays import map_arrays
 
 log = logging.getLogger(__name__)
 

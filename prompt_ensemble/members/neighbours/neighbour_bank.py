@@ -17,7 +17,7 @@ import numpy as np
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.core.files import file_digest, write_atomically
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.data.prompt_sources import in_shards, stream_prompts
+from prompt_ensemble.data.prompt_files import in_shards, stream_prompts
 from prompt_ensemble.members.neighbours.shards import BankShard, map_shard, write_shard
 from prompt_ensemble.models.checkpoints import read_json
 

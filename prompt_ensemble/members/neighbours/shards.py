@@ -10,8 +10,8 @@ import numpy as np
 
 from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.files import write_atomically
-from prompt_ensemble.core.mapped_arrays import map_arrays
 from prompt_ensemble.core.records import FAULTS
+from prompt_ensemble.data.mapped_arrays import map_arrays
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import torch
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.core.errors import BadConfig, BadWeights, MismatchedIds
 from prompt_ensemble.core.outputs import Outputs
-from prompt_ensemble.data.prompt_sources import stream_prompts
+from prompt_ensemble.data.prompt_files import stream_prompts
 from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.neighbours import faiss_search
 from prompt_ensemble.members.neighbours.exact_search import search_exactly
