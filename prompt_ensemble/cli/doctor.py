@@ -29,6 +29,8 @@ class Diagnosis:
     weight_folders: list[str]
     presets: dict[str, dict[str, str]]
     """Preset → member or ``(prior)`` → ``ready`` or why it cannot run."""
+    plugins: dict[str, str]
+    """Kind and distribution of each plugin → ``ready`` or why it cannot be imported."""
 
 
 @click.command("doctor")
@@ -56,6 +58,7 @@ def command(
         versions=installed_versions(RECORDED_PACKAGES),
         weight_folders=[str(folder) for folder in roots.folders],
         presets=ensemble_states([load_config(config)] if config else every_preset(), roots),
+        plugins=plugin_states(),
     )
     click.echo(json.dumps(asdict(found)) if as_json else "\n".join(lines(found)))
 
@@ -101,6 +104,16 @@ def ensemble_states(
     return states
 
 
+def plugin_states() -> dict[str, str]:
+    """Every kind that a plugin offers, and whether it can be imported."""
+    from prompt_ensemble.members.registry import plugin_kinds, predictor_class
+
+    return {
+        f"{kind} ({plugin})": state(predictor_class, kind)
+        for kind, plugin in plugin_kinds().items()
+    }
+
+
 def check_member(member: MemberConfig, roots: WeightRoots) -> None:
     """All that a run looks for before it loads the member's model."""
     from prompt_ensemble.run.members import make_predictor
@@ -130,4 +143,5 @@ def lines(found: Diagnosis) -> list[str]:
         ready = all(member_state == READY for member_state in members.values())
         text.append(f"preset {preset}: {'ready' if ready else 'not ready'}")
         text += [f"  {name}: {member_state}" for name, member_state in members.items()]
+    text += [f"plugin {plugin}: {its_state}" for plugin, its_state in found.plugins.items()]
     return text

@@ -24,8 +24,9 @@ def command() -> None:
 @options.weights
 @options.as_json
 def list_weights(weights: tuple[Path, ...], as_json: bool) -> None:
-    """Every model of the manifest, where it lies here, and what a captioner generates with."""
+    """Every known model, where it lies, what a captioner generates with; and plugins' kinds."""
     from prompt_ensemble.members.captioners.defaults import default_generation
+    from prompt_ensemble.members.registry import plugin_kinds
     from prompt_ensemble.models.weights import WeightRoots, load_manifest
 
     roots = WeightRoots.usual(weights)
@@ -42,12 +43,18 @@ def list_weights(weights: tuple[Path, ...], as_json: bool) -> None:
             | ({"generation": asdict(speaking[entry])} if entry in speaking else {})
             for entry, path in places.items()
         ]
+        rows += [
+            {"name": "", "kind": kind, "source": f"plugin {plugin}", "path": None}
+            for kind, plugin in plugin_kinds().items()
+        ]
         click.echo(json.dumps(rows))
         return
     for entry, path in places.items():
         click.echo(f"{entry.name:50} {entry.kind:16} {path or 'not here: ' + entry.source}")
         if entry in speaking:
             click.echo(f"{'':4}{speaking[entry].brief()}")
+    for kind, plugin in plugin_kinds().items():
+        click.echo(f"{'(weights as you name them)':50} {kind:16} plugin {plugin}")
 
 
 @command.command("where")

@@ -9,6 +9,7 @@ PromptEnsembleError
 ├── MismatchedIds        vectors that do not belong to the images they are joined with
 ├── BadSubmission        a submission file that would score zero or be refused
 ├── MissingDependency    an optional package that an extra installs
+├── BadPlugin            a plugin that cannot be imported or offers what it must not
 ├── MissingInput         a dataset or competition that a kernel was not given
 ├── BadMetadata          a kernel's or dataset's description that Kaggle would refuse
 ├── OutOfMemory          a device too small for a single image
@@ -57,6 +58,10 @@ class BadSubmission(PromptEnsembleError):
 
 class MissingDependency(PromptEnsembleError):
     """An optional package that an extra installs."""
+
+
+class BadPlugin(PromptEnsembleError):
+    """A plugin that cannot be imported or offers what it must not."""
 
 
 class MissingInput(PromptEnsembleError):
