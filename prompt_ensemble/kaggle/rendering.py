@@ -1,7 +1,8 @@
-"""The repository's kernels as they are pushed: with a user's name, and checked."""
+"""The repository's kernels as they are pushed: whole files, with a user's name, and checked."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -13,6 +14,9 @@ from prompt_ensemble.kaggle.metadata import KERNEL_FILE, kernel_faults, read_met
 
 PLACEHOLDER = "USERNAME"
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{2,}")
+INSTALL_FILE = "install_wheels.py"
+"""Code that kernels share; what is pushed is one file, so it is written into each of them."""
+INSTALL_LINE = re.compile(r"^from install_wheels import .*\n", re.MULTILINE)
 PRESET_LINE = re.compile(r'^PRESET = ".*"$', re.MULTILINE)
 
 
@@ -34,12 +38,23 @@ def render_kernel(source: Path, out: Path, username: str, preset: str | None) ->
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
-    code = (source / metadata["code_file"]).read_text(encoding="utf-8")
+    code = _self_contained(source / metadata["code_file"])
     if preset:
         code = PRESET_LINE.sub(f"PRESET = {json.dumps(preset)}", code)
     (out / metadata["code_file"]).write_text(code, encoding="utf-8")
     (out / KERNEL_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     return out
+
+
+def _self_contained(path: Path) -> str:
+    """A kernel's code with the shared code in place of its import."""
+    code = path.read_text(encoding="utf-8")
+    if not INSTALL_LINE.search(code):
+        return code
+    shared = (path.parent.parent / INSTALL_FILE).read_text(encoding="utf-8")
+    after_docstring = ast.parse(shared).body[1].lineno - 1
+    body = "".join(shared.splitlines(keepends=True)[after_docstring:])
+    return INSTALL_LINE.sub(lambda _: f"{body}\n", code)
 
 
 def with_username(value: Any, username: str) -> Any:
