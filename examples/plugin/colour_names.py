@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
-from prompt_ensemble.members.contract import OpenedModel, Predictor
+from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.weights import WeightRoots
 
@@ -30,7 +30,7 @@ class ColourNameOptions:
     """Names for each picture, the most frequent first."""
 
 
-class OpenedColourNames:
+class OpenedColourNames(OpenedModel):
     """The palette on its device."""
 
     def __init__(self, options: ColourNameOptions, device: torch.device) -> None:
@@ -44,12 +44,14 @@ class OpenedColourNames:
         pixels = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
         return (pixels.reshape(SIDE, SIDE, 3).permute(2, 0, 1),)
 
-    def run(self, views: tuple[torch.Tensor, ...], image_ids: Sequence[str]) -> Outputs:
+    def run(self, batch: Batch) -> Outputs:
         """The names of the most frequent colours; the score is their share of the picture."""
-        (pixels,) = views
+        (pixels,) = batch.views
         colours = pixels.flatten(2).transpose(1, 2).float()
         nearest = torch.cdist(colours, self.palette.expand(len(colours), -1, -1)).argmin(dim=2)
-        return Outputs.of_lines(image_ids, [self._lines(numbers) for numbers in nearest.cpu()])
+        return Outputs.of_lines(
+            batch.image_ids, [self._lines(numbers) for numbers in nearest.cpu()]
+        )
 
     def _lines(self, nearest: torch.Tensor) -> list[Line]:
         shares = nearest.bincount(minlength=len(NAMES)) / len(nearest)
@@ -76,7 +78,7 @@ class ColourNamePredictor(Predictor):
         """All that changes the outputs."""
         return {"version": VERSION} | asdict(self.options)
 
-    def open(self, placement: Placement, beside: Mapping[str, Outputs]) -> OpenedModel:
+    def open(self, placement: Placement) -> OpenedModel:
         """The palette on the device."""
         return OpenedColourNames(self.options, placement.device)
 

@@ -75,6 +75,8 @@ def _import_plugin(offer: EntryPoint) -> type[Predictor]:
         ) from error
     if not (isinstance(offered, type) and issubclass(offered, Predictor)):
         raise BadPlugin(f"{place} is {offer.value}, which is no subclass of Predictor")
+    if lacking := getattr(offered, "__abstractmethods__", None):
+        raise BadPlugin(f"{place} lacks {', '.join(sorted(lacking))}, which every member offers")
     if not is_dataclass(getattr(offered, "Options", None)):
         raise BadPlugin(f"{place} has no dataclass 'Options'; give it one, if need be empty")
     return offered

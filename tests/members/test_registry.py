@@ -52,6 +52,7 @@ class TheirOptions:
 
 class Theirs(Predictor):
     Options = TheirOptions
+    identity = open = embed = None
 """
 
 
@@ -83,6 +84,7 @@ def test_a_slip_in_a_plugins_kind_names_it(plugin):
         ("def Theirs(:", "SyntaxError"),
         ("", "has no attribute 'Theirs'"),
         ("Theirs = 3", "no subclass of Predictor"),
+        (GOOD.replace("open = embed =", "open ="), "lacks embed, which every member offers"),
         (GOOD.replace("TheirOptions\n", "dict\n"), "has no dataclass 'Options'"),
     ],
 )
