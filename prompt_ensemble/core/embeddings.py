@@ -126,10 +126,10 @@ class Embeddings:
 
 
 def first_duplicate(names: Iterable[str]) -> str:
-    """The first name that has been seen before; the names must hold one."""
+    """The first name that repeats an earlier one; there must be one."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
             return name
         seen.add(name)
-    raise ValueError("no name stands twice")
+    raise ValueError("no name is repeated")

@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a user, one class per kind.
+"""Every error that a user can cause or cure, one class per kind.
 
 PromptEnsembleError
 ├── UnreadableImage      a picture that cannot be decoded safely
@@ -83,7 +83,7 @@ class WorkerFailed(PromptEnsembleError):
 def nearest_name(name: str, known: list[str]) -> str:
     """The tail of an unknown-name message: near matches if there are some, and all known names.
 
-    Of very many names only the near ones are said.
+    Of very many known names only the near ones are listed.
     """
     import difflib
 
