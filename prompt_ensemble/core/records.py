@@ -9,13 +9,18 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from prompt_ensemble.core.errors import BadConfig, PromptEnsembleError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source: TypeAlias = Union[Path, "pd.DataFrame"]
+"""A table: the path of its file, or a pandas table of the same columns."""
 FAULTS = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
     NotImplementedError, MemoryError, csv.Error,
@@ -118,13 +123,13 @@ def as_object(record: object) -> dict[str, Any]:
     return record
 
 
-def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with these columns, every cell a text."""
-    with reading(path, what), path.open(newline="", encoding="utf-8-sig") as file:
+def read_table(source: Source, what: str, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file or a pandas table with these columns, every cell a text."""
+    if not isinstance(source, Path):
+        return _rows_of_frame(source, what, columns)
+    with reading(source, what), source.open(newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file)
-        absent = [name for name in columns if name not in (table.fieldnames or ())]
-        if absent:
-            raise ValueError(f"no column {absent[0]!r} among {table.fieldnames or 'none at all'}")
+        _check_columns(columns, table.fieldnames or ())
         rows = list(table)
         for number, row in enumerate(rows, 2):
             if None in row or None in row.values():
@@ -133,6 +138,30 @@ def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
                     "a text that holds a comma belongs in quotes"
                 )
         return rows
+
+
+def name_of(source: Source) -> str:
+    """What an error calls a file or a pandas table."""
+    return str(source) if isinstance(source, Path) else "the table"
+
+
+def _rows_of_frame(frame: pd.DataFrame, what: str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a pandas table, none of whose cells may be missing."""
+    with reading(name_of(frame), what):
+        _check_columns(columns, list(frame.columns))
+        cells = frame[list(columns)]
+        incomplete = cells.isna().any(axis="columns")
+        if incomplete.any():
+            raise ValueError(f"the row {incomplete.idxmax()!r} lacks a cell")
+        rows: list[dict[str, str]] = cells.astype(str).to_dict("records")
+    return rows
+
+
+def _check_columns(wanted: Iterable[str], there: Sequence[str]) -> None:
+    """Complain about the first column that a table lacks."""
+    absent = [name for name in wanted if name not in there]
+    if absent:
+        raise ValueError(f"no column {absent[0]!r} among {list(there) or 'none at all'}")
 
 
 def _shallow(value: object) -> None:

@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.core.errors import BadSubmission
 from prompt_ensemble.core.files import atomic_file
-from prompt_ensemble.core.records import reading
+from prompt_ensemble.core.records import Source, name_of, reading
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-Source: TypeAlias = Union[Path, "pd.DataFrame"]
-"""A submission: the path of its file, or its rows as a table."""
 ID_COLUMN = "imgId_eId"
 VALUE_COLUMN = "val"
 IMAGES_PER_BLOCK = 512
@@ -147,7 +145,7 @@ def read_rows(source: Source) -> tuple[pa.ChunkedArray, np.ndarray]:
     if isinstance(source, Path) and not source.exists():
         raise BadSubmission(f"{source} is not there; 'prompt-ensemble predict' writes it")
     wanted = f"a table of '{ID_COLUMN},{VALUE_COLUMN}' rows"
-    with reading(source if isinstance(source, Path) else "the table", wanted, BadSubmission):
+    with reading(source if isinstance(source, Path) else name_of(source), wanted, BadSubmission):
         if isinstance(source, Path):
             types = csv.ConvertOptions(column_types=_schema())
             table = csv.read_csv(source, convert_options=types)
@@ -155,17 +153,12 @@ def read_rows(source: Source) -> tuple[pa.ChunkedArray, np.ndarray]:
             table = pa.Table.from_pandas(source, preserve_index=False)
         if table.column_names != [ID_COLUMN, VALUE_COLUMN]:
             raise BadSubmission(
-                f"{_name_of(source)} has the columns {table.column_names}; "
+                f"{name_of(source)} has the columns {table.column_names}; "
                 f"expected {[ID_COLUMN, VALUE_COLUMN]}"
             )
         table = table.cast(_schema())
         table.validate(full=True)
     return table[ID_COLUMN], table[VALUE_COLUMN].to_numpy()
-
-
-def _name_of(source: Source) -> str:
-    """What an error calls a submission."""
-    return str(source) if isinstance(source, Path) else "the table"
 
 
 def _ids_of(names: pa.ChunkedArray, source: Source) -> tuple[str, ...]:
@@ -174,7 +167,7 @@ def _ids_of(names: pa.ChunkedArray, source: Source) -> tuple[str, ...]:
     image_ids = tuple(name.rsplit("_", 1)[0] for name in firsts)
     if not names.combine_chunks().equals(row_names(image_ids)):
         raise BadSubmission(
-            f"{_name_of(source)} is not made of blocks <id>_0 … <id>_{EMBEDDING_WIDTH - 1}; "
+            f"{name_of(source)} is not made of blocks <id>_0 … <id>_{EMBEDDING_WIDTH - 1}; "
             "expected the competition's sample_submission.csv or a submission that passes 'check'"
         )
     return image_ids
