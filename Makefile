@@ -88,10 +88,11 @@ gpu-check: ## what is right and how fast on this machine's card, into OUT=out; n
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_check --out $(OUT)
 
 .PHONY: check
-check: install ## lint, format and types
+check: install ## lint, format, types and the directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: format
 format: install ## put the code into shape

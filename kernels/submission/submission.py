@@ -1,32 +1,9 @@
 """The competition's images in, submission.csv out; no internet. Edit PRESET, push, submit."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from install_wheels import install
 
 PRESET = "embedded"
 DEADLINE = "8h30m"
-KAGGLE = Path(os.environ.get("PROMPT_ENSEMBLE_KAGGLE", "/kaggle"))
-
-
-def install() -> None:
-    """Every wheel beside ours, wherever it is mounted, without a network and nothing replaced."""
-    ours = sorted((KAGGLE / "input").rglob("prompt_ensemble-*.whl"))
-    if not ours:
-        mounted = [str(path) for path in sorted((KAGGLE / "input").glob("*/*"))]
-        raise SystemExit(
-            f"no wheel of prompt-ensemble is mounted, only {mounted}; add the output "
-            "of the kernel prompt-ensemble-wheels as an input"
-        )
-    folder = max((path.parent for path in ours), key=lambda path: len(list(path.glob("*.whl"))))
-    # The dataset's wheel may be younger than the one that the others were got for.
-    newest = max(ours, key=lambda path: (path.name, path.parent != folder))
-    others = [path for path in folder.glob("*.whl") if path not in ours]
-    wheels = map(str, [newest, *sorted(others)])
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-    subprocess.run([*pip, *wheels], check=True)
-
 
 install()
 

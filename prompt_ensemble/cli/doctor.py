@@ -29,6 +29,8 @@ class Diagnosis:
     weight_folders: list[str]
     presets: dict[str, dict[str, str]]
     """Preset → member or ``(prior)`` → ``ready`` or why it cannot run."""
+    plugins: dict[str, str]
+    """Kind and distribution of each plugin → ``ready`` or why it cannot be imported."""
 
 
 @click.command("doctor")
@@ -50,18 +52,19 @@ def command(
     from prompt_ensemble.run.results import RECORDED_PACKAGES, installed_versions
 
     roots = WeightRoots.usual(weights)
-    found = Diagnosis(
+    diagnosis = Diagnosis(
         placement=str(choose_placement(device, precision)),
-        device=device_name(device),
+        device=_device_name(device),
         versions=installed_versions(RECORDED_PACKAGES),
         weight_folders=[str(folder) for folder in roots.folders],
-        presets=ensemble_states([load_config(config)] if config else every_preset(), roots),
+        presets=_ensemble_states([load_config(config)] if config else _every_preset(), roots),
+        plugins=_plugin_states(),
     )
-    click.echo(json.dumps(asdict(found)) if as_json else "\n".join(lines(found)))
+    click.echo(json.dumps(asdict(diagnosis)) if as_json else "\n".join(_lines(diagnosis)))
 
 
-def device_name(device: str) -> str:
-    """What a person calls the device."""
+def _device_name(device: str) -> str:
+    """The name of the GPU, or what else runs the models."""
     import os
 
     import torch
@@ -74,14 +77,14 @@ def device_name(device: str) -> str:
     return f"{chosen.type}, {os.cpu_count()} cores"
 
 
-def every_preset() -> list[RunConfig]:
+def _every_preset() -> list[RunConfig]:
     """The presets that come with the package."""
     from prompt_ensemble.run.config import load_preset, preset_names
 
     return [load_preset(preset) for preset in preset_names()]
 
 
-def ensemble_states(
+def _ensemble_states(
     ensembles: Sequence[RunConfig], roots: WeightRoots
 ) -> dict[str, dict[str, str]]:
     """Every member of every ensemble, and the priors that they name."""
@@ -91,24 +94,34 @@ def ensemble_states(
     states = {}
     for config in ensembles:
         states[config.name] = {
-            member.name: state(check_member, member, roots) for member in config.members
+            member.name: _state(_check_member, member, roots) for member in config.members
         }
         if set(states[config.name].values()) == {READY}:
-            together = state(open_members, config, roots)
+            together = _state(open_members, config, roots)
             states[config.name] |= {} if together == READY else {"(members)": together}
         if config.prior or config.prior_weight:
-            states[config.name]["(prior)"] = state(prior_of, config, roots)
+            states[config.name]["(prior)"] = _state(prior_of, config, roots)
     return states
 
 
-def check_member(member: MemberConfig, roots: WeightRoots) -> None:
+def _plugin_states() -> dict[str, str]:
+    """Every kind that a plugin offers, and whether it can be imported."""
+    from prompt_ensemble.members.registry import plugin_kinds, predictor_class
+
+    return {
+        f"{kind} ({plugin})": _state(predictor_class, kind)
+        for kind, plugin in plugin_kinds().items()
+    }
+
+
+def _check_member(member: MemberConfig, roots: WeightRoots) -> None:
     """All that a run looks for before it loads the member's model."""
     from prompt_ensemble.run.members import make_predictor
 
     make_predictor(member, roots).check()
 
 
-def state(begin: Callable[..., object], *arguments: object) -> str:
+def _state(begin: Callable[..., object], *arguments: object) -> str:
     """``ready``, or the error that running would begin with."""
     from prompt_ensemble.core.errors import PromptEnsembleError
 
@@ -119,15 +132,16 @@ def state(begin: Callable[..., object], *arguments: object) -> str:
     return READY
 
 
-def lines(found: Diagnosis) -> list[str]:
-    """The same for a person."""
+def _lines(diagnosis: Diagnosis) -> list[str]:
+    """The diagnosis as lines for a person."""
     text = [
-        f"{found.device}, models run on {found.placement}",
-        ", ".join(f"{name} {number}" for name, number in found.versions.items()),
-        f"weights are looked for in {', '.join(found.weight_folders)}",
+        f"{diagnosis.device}, models run on {diagnosis.placement}",
+        ", ".join(f"{name} {number}" for name, number in diagnosis.versions.items()),
+        f"weights are looked for in {', '.join(diagnosis.weight_folders)}",
     ]
-    for preset, members in found.presets.items():
+    for preset, members in diagnosis.presets.items():
         ready = all(member_state == READY for member_state in members.values())
         text.append(f"preset {preset}: {'ready' if ready else 'not ready'}")
         text += [f"  {name}: {member_state}" for name, member_state in members.items()]
+    text += [f"plugin {plugin}: {its_state}" for plugin, its_state in diagnosis.plugins.items()]
     return text

@@ -24,13 +24,14 @@ def command() -> None:
 @options.weights
 @options.as_json
 def list_weights(weights: tuple[Path, ...], as_json: bool) -> None:
-    """Every model of the manifest, where it lies here, and what a captioner generates with."""
+    """Every known model, where it lies, what a captioner generates with; and plugins' kinds."""
     from prompt_ensemble.members.captioners.defaults import default_generation
+    from prompt_ensemble.members.registry import plugin_kinds
     from prompt_ensemble.models.weights import WeightRoots, load_manifest
 
     roots = WeightRoots.usual(weights)
-    places = {entry: located(roots, entry.name) for entry in load_manifest().values()}
-    speaking = {
+    places = {entry: _located(roots, entry.name) for entry in load_manifest().values()}
+    generations = {
         entry: generation
         for entry, path in places.items()
         if (generation := default_generation(entry.kind, path, roots))
@@ -39,15 +40,21 @@ def list_weights(weights: tuple[Path, ...], as_json: bool) -> None:
         rows = [
             asdict(entry)
             | {"path": path and str(path)}
-            | ({"generation": asdict(speaking[entry])} if entry in speaking else {})
+            | ({"generation": asdict(generations[entry])} if entry in generations else {})
             for entry, path in places.items()
+        ]
+        rows += [
+            {"name": "", "kind": kind, "source": f"plugin {plugin}", "path": None}
+            for kind, plugin in plugin_kinds().items()
         ]
         click.echo(json.dumps(rows))
         return
     for entry, path in places.items():
         click.echo(f"{entry.name:50} {entry.kind:16} {path or 'not here: ' + entry.source}")
-        if entry in speaking:
-            click.echo(f"{'':4}{speaking[entry].brief()}")
+        if entry in generations:
+            click.echo(f"{'':4}{generations[entry].brief()}")
+    for kind, plugin in plugin_kinds().items():
+        click.echo(f"{'(weights as you name them)':50} {kind:16} plugin {plugin}")
 
 
 @command.command("where")
@@ -69,18 +76,18 @@ def verify(names: tuple[str, ...], weights: tuple[Path, ...], as_json: bool) -> 
     from prompt_ensemble.models.weights import WeightRoots, load_manifest
 
     roots = WeightRoots.usual(weights)
-    here = [name for name in load_manifest() if located(roots, name)]
-    found = {name: file_faults(roots, name) for name in names or here}
+    here = [name for name in load_manifest() if _located(roots, name)]
+    faults_of = {name: _file_faults(roots, name) for name in names or here}
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(faults_of))
     else:
-        for name, faults in found.items():
+        for name, faults in faults_of.items():
             click.echo(f"{name:32} {'; '.join(faults) or 'whole'}")
-    if any(found.values()):
+    if any(faults_of.values()):
         click.get_current_context().exit(1)
 
 
-def located(roots: WeightRoots, name: str) -> Path | None:
+def _located(roots: WeightRoots, name: str) -> Path | None:
     """Where a model lies, or None."""
     from prompt_ensemble.core.errors import MissingWeights
 
@@ -90,7 +97,7 @@ def located(roots: WeightRoots, name: str) -> Path | None:
         return None
 
 
-def file_faults(roots: WeightRoots, name: str) -> list[str]:
+def _file_faults(roots: WeightRoots, name: str) -> list[str]:
     """What is wrong with the files of a model, every byte of them read."""
     from prompt_ensemble.core.files import file_digest
     from prompt_ensemble.models.weights import damaged_files

@@ -1,1 +1,1 @@
-"""What every other room stands on: vectors, texts, scores, records, files. No torch."""
+"""What all other packages build on: vectors, texts, scores, records, files. No torch."""

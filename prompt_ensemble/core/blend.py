@@ -1,4 +1,4 @@
-"""The blend: every member's unit rows, weighted, added by image id, and made unit rows again."""
+"""The blend: the weighted mean of the members' unit rows, joined by image id, as unit rows."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def blend(parts: Mapping[str, Embeddings], weights: Mapping[str, float]) -> Embe
     Every member must have a weight and every weight a member; all members must have seen the
     same images, in whatever order.
     """
-    check_weights(parts, weights)
+    _check_weights(parts, weights)
     names = sorted(parts)
     image_ids = parts[names[0]].image_ids
     total = np.zeros(parts[names[0]].vectors.shape, np.float32)
     for name in names:
-        check_same_images(names[0], image_ids, name, parts[name].image_ids)
+        _check_same_images(names[0], image_ids, name, parts[name].image_ids)
         total += np.float32(weights[name]) * parts[name].take(image_ids).vectors
     return Embeddings.of(image_ids, total)
 
 
-def check_weights(parts: Mapping[str, object], weights: Mapping[str, float]) -> None:
-    """Weights must fit the members: none missing, none too many, none that makes no sense."""
+def _check_weights(parts: Mapping[str, object], weights: Mapping[str, float]) -> None:
+    """Each member has exactly one weight, finite and not negative, and not all weights are 0."""
     if parts.keys() != weights.keys():
         unweighted = sorted(parts.keys() - weights.keys())
         absent = sorted(weights.keys() - parts.keys())
@@ -46,13 +46,13 @@ def check_weights(parts: Mapping[str, object], weights: Mapping[str, float]) -> 
         raise BadConfig("all weights of the blend are 0; give at least one member a weight")
 
 
-def check_same_images(
-    one: str, its_ids: tuple[str, ...], other: str, other_ids: tuple[str, ...]
+def _check_same_images(
+    name: str, image_ids: tuple[str, ...], other: str, other_ids: tuple[str, ...]
 ) -> None:
     """Two members that are blended must have looked at the same images."""
-    if set(its_ids) != set(other_ids):
-        lone = sorted(set(its_ids) ^ set(other_ids))
+    if set(image_ids) != set(other_ids):
+        lone = sorted(set(image_ids) ^ set(other_ids))
         raise MismatchedIds(
-            f"{one!r} and {other!r} saw different images: {len(lone)} are in only one of them, "
+            f"{name!r} and {other!r} saw different images: {len(lone)} are in only one of them, "
             f"first {lone[0]!r}; predict both on the same folder"
         )

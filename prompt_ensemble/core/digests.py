@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from prompt_ensemble.core.cache_folder import cache_folder
 from prompt_ensemble.core.errors import BadConfig
-from prompt_ensemble.core.files import file_digest, write_atomically
+from prompt_ensemble.core.files import cache_folder, file_digest, write_atomically
 from prompt_ensemble.core.records import read_object
 
 MEMORY = "digests.json"
 
 
 def remembered_digest(path: Path) -> str:
-    """SHA-256 of a file; one that has not changed since it was last asked for is not read."""
+    """SHA-256 of a file, which is read only if it has changed since the last call."""
     status = path.stat()
     key, state = str(path.resolve()), [status.st_size, status.st_mtime_ns]
     known = _read_memory().get(key)
@@ -26,7 +25,7 @@ def remembered_digest(path: Path) -> str:
 
 
 def _read_memory() -> dict[str, object]:
-    """What is remembered; nothing if the file is damaged, since all of it can be made again."""
+    """All remembered digests; none if the file is damaged, since they can be computed again."""
     try:
         return read_object(cache_folder() / MEMORY, "digests")
     except BadConfig:
@@ -34,7 +33,7 @@ def _read_memory() -> dict[str, object]:
 
 
 def _remember(key: str, value: list[object]) -> None:
-    """Add one digest; a cache that cannot be written to costs time and nothing else."""
+    """Add a digest; if the cache cannot be written to, the file is only read again next time."""
     try:
         write_atomically(cache_folder() / MEMORY, json.dumps(_read_memory() | {key: value}))
     except OSError:

@@ -1,4 +1,4 @@
-"""Embeddings: the one currency of the project, vectors that never travel without their ids."""
+"""Embeddings: vectors together with the ids of their images, joined by id wherever they meet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,13 @@ from prompt_ensemble.core.errors import BadWeights, MismatchedIds
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.records import parse_json
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 EMBEDDING_WIDTH = 384
 """Numbers in an all-MiniLM-L6-v2 sentence embedding."""
+ID_NAME = "image_id"
+"""What the ids are called in a table."""
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Texts to ``(N, 384)`` float32 unit rows: the sentence encoder, loaded when first called."""
 
@@ -67,6 +73,28 @@ class Embeddings:
             )
         return Embeddings(tuple(image_ids), self.vectors[[row[i] for i in image_ids]])
 
+    def to_frame(self) -> pd.DataFrame:
+        """A table of one row an image: ids as its index, the vector's numbers as its columns."""
+        import pandas as pd
+
+        return pd.DataFrame(self.vectors, index=pd.Index(self.image_ids, name=ID_NAME))
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Embeddings:
+        """The rows of such a table, scaled to length one; its index, or a column, has the ids."""
+        table = frame.set_index(ID_NAME) if ID_NAME in frame.columns else frame
+        try:
+            vectors = table.to_numpy(np.float32)
+        except (TypeError, ValueError) as error:
+            raise MismatchedIds(f"the table holds more than ids and numbers ({error})") from error
+        broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(broken):
+            raise MismatchedIds(
+                f"the table's row of {table.index[broken[0]]!r} has no number in some column, or "
+                "none that is finite"
+            )
+        return cls.of(map(str, table.index), vectors)
+
     def save(self, path: Path) -> None:
         """Write as one safetensors file: ``vectors``, and the ids in its metadata."""
         from safetensors.numpy import save
@@ -83,7 +111,9 @@ class Embeddings:
         try:
             with safe_open(path, framework="numpy") as file:
                 ids = parse_json((file.metadata() or {})["image_ids"])
-                if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+                if not isinstance(ids, list) or not all(
+                    isinstance(image_id, str) for image_id in ids
+                ):
                     raise ValueError("image_ids is no list of texts")
                 if not ids:
                     raise ValueError("no image is in it")
@@ -96,10 +126,10 @@ class Embeddings:
 
 
 def first_duplicate(names: Iterable[str]) -> str:
-    """The first name that has been seen before; the names must hold one."""
+    """The first name that repeats an earlier one; there must be one."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
             return name
         seen.add(name)
-    raise ValueError("no name stands twice")
+    raise ValueError("no name is repeated")

@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a user, one class per kind.
+"""Every error that a user can cause or cure, one class per kind.
 
 PromptEnsembleError
 ├── UnreadableImage      a picture that cannot be decoded safely
@@ -9,6 +9,7 @@ PromptEnsembleError
 ├── MismatchedIds        vectors that do not belong to the images they are joined with
 ├── BadSubmission        a submission file that would score zero or be refused
 ├── MissingDependency    an optional package that an extra installs
+├── BadPlugin            a plugin that cannot be imported or offers what it must not
 ├── MissingInput         a dataset or competition that a kernel was not given
 ├── BadMetadata          a kernel's or dataset's description that Kaggle would refuse
 ├── OutOfMemory          a device too small for a single image
@@ -59,6 +60,10 @@ class MissingDependency(PromptEnsembleError):
     """An optional package that an extra installs."""
 
 
+class BadPlugin(PromptEnsembleError):
+    """A plugin that cannot be imported or offers what it must not."""
+
+
 class MissingInput(PromptEnsembleError):
     """A dataset or competition that a kernel was not given."""
 
@@ -78,7 +83,7 @@ class WorkerFailed(PromptEnsembleError):
 def nearest_name(name: str, known: list[str]) -> str:
     """The tail of an unknown-name message: near matches if there are some, and all known names.
 
-    Of very many names only the near ones are said.
+    Of very many known names only the near ones are listed.
     """
     import difflib
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and digests of what is in them."""
+"""Files that are either whole or absent, digests of what is in them, and where caches are kept."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from prompt_ensemble.core.errors import BadConfig
+
+CACHE_VARIABLE = "PROMPT_ENSEMBLE_CACHE"
 
 
 @contextmanager
@@ -53,3 +55,12 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal text."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where to keep what can be made again: ``PROMPT_ENSEMBLE_CACHE``, or the user's cache."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "prompt-ensemble"

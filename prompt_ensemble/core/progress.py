@@ -1,7 +1,8 @@
-"""Progress of long work: the library only counts, whoever calls it decides what is shown."""
+"""Progress of long work: the library counts, the caller decides what is shown."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -10,12 +11,12 @@ Advance = Callable[[int], object]
 
 
 class Progress(Protocol):
-    """Opens a stage of so many steps; what it gives is called with the steps just done."""
+    """Opens a stage of ``total`` steps and gives a function that is called with the steps done."""
 
     def __call__(
         self, stage: str, total: int, unit: str = "image"
     ) -> AbstractContextManager[Advance]:
-        """A context in which the stage is shown."""
+        """The stage, shown until the context ends."""
 
 
 @contextmanager
@@ -27,8 +28,6 @@ def silent(stage: str, total: int, unit: str = "image") -> Iterator[Advance]:
 @contextmanager
 def bar(stage: str, total: int, unit: str = "image") -> Iterator[Advance]:
     """A bar with rate and time left on a terminal; a line every ten seconds elsewhere."""
-    import sys
-
     from tqdm import tqdm
 
     interval = 0.1 if sys.stderr.isatty() else 10

@@ -1,7 +1,7 @@
 """Records that users and earlier runs left: JSON, TOML, tables and text, read strictly.
 
 Whatever is wrong with a file, from a cut end to a list where a table should be, becomes one line
-that names it. What a reader does with a record stands inside ``reading``; nothing else catches.
+that names it. Whatever reads a record does so inside ``reading``; nothing else catches.
 """
 
 from __future__ import annotations
@@ -9,24 +9,29 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from prompt_ensemble.core.errors import BadConfig, PromptEnsembleError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source: TypeAlias = Union[Path, "pd.DataFrame"]
+"""A table: the path of its file, or a pandas table of the same columns."""
 FAULTS = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
     NotImplementedError, MemoryError, csv.Error,
 )  # fmt: skip
 """What Python, its csv and json modules, and Arrow raise over damaged records."""
 MOST_BYTES = 4 * 2**30
-"""Of a table, which is read as a stream or holds long texts."""
+"""The largest table, which is read as a stream or holds long texts."""
 MOST_RECORD_BYTES = 2**28
-"""Of a record that is read whole: far more than a split of a million images takes."""
+"""The largest record that is read whole; a split of a million images takes far less."""
 DEEPEST = 100
-"""Lists in lists; no record of ours has ten, and what writes them again recurses."""
+"""Lists within lists; our records have fewer than ten, and writing them again recurses."""
 csv.field_size_limit(16 * 2**20)
 
 
@@ -37,7 +42,7 @@ def reading(
     fault: type[PromptEnsembleError] = BadConfig,
     most_bytes: int = MOST_BYTES,
 ) -> Iterator[None]:
-    """One line about a file, or a place in one, that turns out not to be ``what`` it should."""
+    """Whatever goes wrong inside becomes one line: ``where``, and ``what`` it should be."""
     try:
         if isinstance(where, Path) and where.stat().st_size > most_bytes:
             raise ValueError(f"more than {most_bytes >> 20} MiB")
@@ -55,13 +60,13 @@ def read_object(
 
 
 def read_objects(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The JSON objects of a file, one a line, each with the place where it stands."""
+    """The JSON objects of a file, one a line, each with its place."""
     with reading(path, what), path.open(encoding="utf-8") as file:
         yield from objects_of(file, path, what)
 
 
 def objects_of(lines: Iterable[str], path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The same of lines already opened; empty ones are left out."""
+    """The same from lines already opened; empty ones are left out."""
     for number, line in enumerate(lines, 1):
         if line.strip():
             place = f"{path}, line {number}"
@@ -77,7 +82,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_lines(path: Path, what: str) -> list[str]:
-    """The lines of a text file that hold something, as they stand."""
+    """The lines of a text file that are not blank, as they are."""
     with reading(path, what):
         lines = path.read_text(encoding="utf-8-sig").split("\n")
         return [line.rstrip("\r") for line in lines if line.strip()]
@@ -112,19 +117,19 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def as_object(record: object) -> dict[str, Any]:
-    """A record whose keys can be asked for."""
+    """The record itself if it is an object, or ``TypeError``."""
     if not isinstance(record, dict):
         raise TypeError(f"a {type(record).__name__} stands where an object should")
     return record
 
 
-def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with these columns, every cell a text."""
-    with reading(path, what), path.open(newline="", encoding="utf-8-sig") as file:
+def read_table(source: Source, what: str, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file or a pandas table with these columns, every cell a text."""
+    if not isinstance(source, Path):
+        return _rows_of_frame(source, what, columns)
+    with reading(source, what), source.open(newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file)
-        absent = [name for name in columns if name not in (table.fieldnames or ())]
-        if absent:
-            raise ValueError(f"no column {absent[0]!r} among {table.fieldnames or 'none at all'}")
+        _check_columns(columns, table.fieldnames or ())
         rows = list(table)
         for number, row in enumerate(rows, 2):
             if None in row or None in row.values():
@@ -135,8 +140,32 @@ def read_table(path: Path, what: str, *columns: str) -> list[dict[str, str]]:
         return rows
 
 
+def name_of(source: Source) -> str:
+    """What an error calls a file or a pandas table."""
+    return str(source) if isinstance(source, Path) else "the table"
+
+
+def _rows_of_frame(frame: pd.DataFrame, what: str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a pandas table, none of whose cells may be missing."""
+    with reading(name_of(frame), what):
+        _check_columns(columns, list(frame.columns))
+        cells = frame[list(columns)]
+        incomplete = cells.isna().any(axis="columns")
+        if incomplete.any():
+            raise ValueError(f"the row {incomplete.idxmax()!r} lacks a cell")
+        rows: list[dict[str, str]] = cells.astype(str).to_dict("records")
+    return rows
+
+
+def _check_columns(wanted: Iterable[str], there: Sequence[str]) -> None:
+    """Complain about the first column that a table lacks."""
+    absent = [name for name in wanted if name not in there]
+    if absent:
+        raise ValueError(f"no column {absent[0]!r} among {list(there) or 'none at all'}")
+
+
 def _shallow(value: object) -> None:
-    """Complain about lists and objects that lie in one another too often."""
+    """Complain about lists and objects that are nested too deeply."""
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:
@@ -146,17 +175,17 @@ def _shallow(value: object) -> None:
 
 
 def _inside(value: object) -> Iterable[object]:
-    """What lies in a list or an object."""
+    """The values in a list or an object."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
 def _reason(error: BaseException) -> str:
-    """What an error says, on one line; KeyError says only the key."""
+    """An error's message on one line; KeyError has only the key."""
     if isinstance(error, KeyError):
         return f"{error.args[0] if error.args else 'a key'} is not there"
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    said = " ".join(str(error).split())[:300]
-    return said or type(error).__name__
+    message = " ".join(str(error).split())[:300]
+    return message or type(error).__name__

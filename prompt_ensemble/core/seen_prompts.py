@@ -1,8 +1,8 @@
-"""Which prompts a model was trained on, told without telling them: a Bloom filter of digests.
+"""Which prompts a model was trained on, without their texts: a Bloom filter of digests.
 
-A prompt sets ``HASHES`` of the filter's bits. One whose bits are all set was probably among them:
-with 16 bits a prompt, 1 in 2,000 others looks so. So weights can travel with what would make a
-validation score a lie, in two bytes a prompt and without anybody's words.
+Each prompt sets ``HASHES`` bits of the filter. A prompt whose bits are all set was almost surely
+added: with 16 bits a prompt, 1 in 2,000 others passes by chance. So weights carry, in two bytes a
+prompt, what it takes to notice that a validation set was trained on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.records import FAULTS
 
 TRAINED_ON = "trained_on.safetensors"
-"""Its name beside a trained model's weights."""
+"""Its name in the folder of a trained model."""
 BITS_PER_PROMPT = 16
 HASHES = 11
 """The best number for 16 bits a prompt: 16 · ln 2. False positives: 0.6185 ** 16 = 0.05%."""
@@ -32,31 +32,31 @@ class SeenPrompts:
     bits: np.ndarray
     """``(M,)`` bool."""
     prompts: int
-    """Distinct prompts that it holds."""
+    """Distinct prompts that were added."""
 
     @classmethod
     def of(cls, prompts: Iterable[str]) -> SeenPrompts:
         """The filter of these prompts; the same prompts in any order give the same bits."""
-        distinct = sorted({normalised(prompt) for prompt in prompts} - {""})
+        distinct = sorted({_normalised(prompt) for prompt in prompts} - {""})
         bits = np.zeros(max(8, BITS_PER_PROMPT * len(distinct)), bool)
         if distinct:
-            bits[places(distinct, len(bits))] = True
+            bits[_places(distinct, len(bits))] = True
         return cls(bits, len(distinct))
 
     def contains(self, prompts: Sequence[str]) -> np.ndarray:
-        """``(N,)`` bool: which of the prompts it (almost surely) holds."""
+        """``(N,)`` bool: which of the prompts were, almost surely, added."""
         if not prompts:
             return np.zeros(0, bool)
-        texts = [normalised(prompt) for prompt in prompts]
-        said = np.array([bool(text) for text in texts])
-        found: np.ndarray = said & self.bits[places(texts, len(self.bits))].all(axis=1)
-        return found
+        texts = [_normalised(prompt) for prompt in prompts]
+        not_empty = np.array([bool(text) for text in texts])
+        contained: np.ndarray = not_empty & self.bits[_places(texts, len(self.bits))].all(axis=1)
+        return contained
 
     def save(self, path: Path) -> None:
         """Write as one safetensors file, eight bits a byte."""
         from safetensors.numpy import save
 
-        # Not as metadata, which safetensors writes in an order of its own at each time.
+        # Not as metadata: safetensors writes its keys in another order each time.
         shape = np.array([len(self.bits), self.prompts, HASHES])
         write_atomically(path, save({"bits": np.packbits(self.bits), "shape": shape}))
 
@@ -81,12 +81,12 @@ class SeenPrompts:
             ) from error
 
 
-def normalised(prompt: str) -> str:
-    """A prompt without what does not make it another one: case and white space."""
+def _normalised(prompt: str) -> str:
+    """A prompt in lower case with single spaces: neither makes it another prompt."""
     return " ".join(prompt.casefold().split())
 
 
-def places(texts: Sequence[str], length: int) -> np.ndarray:
+def _places(texts: Sequence[str], length: int) -> np.ndarray:
     """``(N, HASHES)`` places of each text's bits: two halves of a digest, added in steps."""
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
     halves = np.frombuffer(digests, "<u8").reshape(-1, 2)

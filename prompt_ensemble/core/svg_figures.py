@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from prompt_ensemble.core.errors import MissingDependency
+from prompt_ensemble.core.extras import import_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,14 +20,9 @@ def draw_svg(
     The same data give the same text, and no two titles share an id. ``advice`` says how to do
     without matplotlib, where that is possible.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependency(
-            "plots need matplotlib, which is not installed; "
-            f"pip install 'prompt-ensemble[training]'{advice}"
-        ) from error
+    matplotlib = import_extra("matplotlib", "plots", "plots need matplotlib", advice)
+    from matplotlib.figure import Figure
+
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH
-from prompt_ensemble.core.errors import MissingDependency
+from prompt_ensemble.core.extras import import_extra
 from prompt_ensemble.data.exact_index import ExactIndex
 
 EXACT_LIMIT = 200_000
@@ -80,12 +80,5 @@ def trained_lists(vectors: np.ndarray, cells_probed: int) -> Any:
 
 def import_faiss() -> ModuleType:
     """FAISS, or an error that names the extra."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingDependency(
-            f"more than {EXACT_LIMIT} distinct prompts need FAISS, which is not installed; "
-            "pip install 'prompt-ensemble[faiss]', or use --exact and wait"
-        ) from error
-    module: ModuleType = faiss
-    return module
+    need = f"more than {EXACT_LIMIT} distinct prompts need FAISS"
+    return import_extra("faiss", "faiss", need, "use --exact and wait")

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prompt_ensemble.core.cache_folder import cache_folder
-from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.files import cache_folder, write_atomically
 from prompt_ensemble.core.records import FAULTS
 from prompt_ensemble.data.phrase_lists import PhraseList
 

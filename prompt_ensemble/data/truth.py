@@ -1,4 +1,4 @@
-"""True prompts and their embeddings, from whichever file somebody has."""
+"""True prompts and their embeddings, from files or from a pandas table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prompt_ensemble.core.embeddings import Embeddings, Encode, first_duplicate
 from prompt_ensemble.core.errors import BadConfig, DuplicateImageId
-from prompt_ensemble.core.records import read_table, reading
+from prompt_ensemble.core.records import Source, name_of, read_table, reading
 from prompt_ensemble.core.submission import ID_COLUMN, read_submission
 
 ID_NAMES = ("imgId", "image_id", "id")
@@ -26,55 +26,67 @@ class Truth:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_truth(path: Path, encode: Encode) -> Truth:
+def read_truth(source: Source, encode: Encode) -> Truth:
     """Truth from a table ``imgId,prompt[,source]``, a submission or an embeddings file."""
-    embeddings = load_truth(path, encode)
-    if path.suffix != ".csv" or not set(ID_NAMES) & set(header(path)):
+    embeddings = load_truth(source, encode)
+    if not _is_table(source) or not set(ID_NAMES) & set(_header(source)):
         return Truth(embeddings)
-    return Truth(embeddings, load_prompts(path), load_sources(path))
+    return Truth(embeddings, load_prompts(source), load_sources(source))
 
 
-def load_truth(path: Path, encode: Encode) -> Embeddings:
+def load_truth(source: Source, encode: Encode) -> Embeddings:
     """Embeddings of the true prompts; a table of prompts is encoded."""
-    if path.suffix == ".csv" and ID_COLUMN not in header(path):
-        prompts = load_prompts(path)
+    if _is_table(source) and ID_COLUMN not in _header(source):
+        prompts = load_prompts(source)
         return Embeddings.of(prompts, encode(list(prompts.values())))
-    return load_vectors(path)
+    return load_vectors(source)
 
 
-def load_vectors(path: Path) -> Embeddings:
+def load_vectors(source: Source) -> Embeddings:
     """Embeddings from a submission or an embeddings file."""
-    return Embeddings.load(path) if path.suffix == ".safetensors" else read_submission(path)
+    if isinstance(source, Path) and source.suffix == ".safetensors":
+        return Embeddings.load(source)
+    return read_submission(source)
 
 
-def load_prompts(path: Path) -> dict[str, str]:
-    """Image id → prompt from a CSV file with the columns imgId (or image_id, id) and prompt."""
-    columns = header(path)
+def load_prompts(source: Source) -> dict[str, str]:
+    """Image id → prompt from a table with the columns imgId (or image_id, id) and prompt."""
+    columns = _header(source)
     id_name = next((name for name in ID_NAMES if name in columns), None)
     if id_name is None or PROMPT_NAME not in columns:
         raise BadConfig(
-            f"{path} has the columns {columns}; expected imgId (or image_id, id) and prompt"
+            f"{name_of(source)} has the columns {columns}; "
+            "expected imgId (or image_id, id) and prompt"
         )
-    table = read_table(path, "a table of prompts", id_name, PROMPT_NAME)
+    table = read_table(source, "a table of prompts", id_name, PROMPT_NAME)
     rows = [(row[id_name], row[PROMPT_NAME]) for row in table]
     prompts = dict(rows)
     if len(prompts) != len(rows):
         twice = first_duplicate(image_id for image_id, _ in rows)
-        raise DuplicateImageId(f"{path} lists image {twice!r} twice; expected one prompt each")
+        raise DuplicateImageId(
+            f"{name_of(source)} lists image {twice!r} twice; expected one prompt each"
+        )
     return prompts
 
 
-def load_sources(path: Path) -> dict[str, str]:
+def load_sources(source: Source) -> dict[str, str]:
     """Image id → where the image is from; empty if the table does not say."""
-    columns = header(path)
+    columns = _header(source)
     if SOURCE_NAME not in columns:
         return {}
     id_name = next(name for name in ID_NAMES if name in columns)
-    table = read_table(path, "a table of prompts", id_name, SOURCE_NAME)
+    table = read_table(source, "a table of prompts", id_name, SOURCE_NAME)
     return {row[id_name]: row[SOURCE_NAME] for row in table}
 
 
-def header(path: Path) -> list[str]:
-    """Column names of a CSV file."""
-    with reading(path, "a CSV file"), path.open(newline="", encoding="utf-8-sig") as file:
+def _is_table(source: Source) -> bool:
+    """Whether it is a table of texts, and no file of vectors."""
+    return not isinstance(source, Path) or source.suffix == ".csv"
+
+
+def _header(source: Source) -> list[str]:
+    """Column names of a CSV file or a pandas table."""
+    if not isinstance(source, Path):
+        return [str(name) for name in source.columns]
+    with reading(source, "a CSV file"), source.open(newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file), [])

@@ -38,7 +38,7 @@ def figures(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
         plots.append(("Score by confidence", _draw_calibration, 3.6))
     for title, draw, height in plots:
         drawn = partial(draw, evaluation=evaluation)
-        yield title, draw_svg(title, drawn, (_WIDTH, height), ", or leave out --out")
+        yield title, draw_svg(title, drawn, (_WIDTH, height), "leave out --out")
 
 
 def _draw_histogram(figure: Figure, evaluation: Evaluation) -> None:

@@ -1,1 +1,1 @@
-"""Kaggle: what kernels call there, and what prepares them here."""
+"""Kaggle: what kernels call there, and what prepares them for it."""

@@ -11,9 +11,9 @@ from prompt_ensemble.core.errors import MissingInput
 from prompt_ensemble.models.weights import walk
 
 ROOT_VARIABLE = "PROMPT_ENSEMBLE_KAGGLE"
-"""Moves the machine to another folder than /kaggle, which is how it is tried at home."""
+"""Names another folder than /kaggle, to try kernels elsewhere."""
 RUN = "run"
-"""Folder of a kernel's run below its working folder, and so below what others mount of it."""
+"""Folder of a kernel's run inside its working folder, and so inside what others mount of it."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Machine:
 
     def find(self, marker: str, what: str) -> Path:
         """The nearest folder that holds ``marker``, whatever it is mounted as."""
-        found = self.all_with(marker)
-        if not found:
+        folders = self.all_with(marker)
+        if not folders:
             mounted = ", ".join(str(folder) for folder in walk(self.input, 2)) or "nothing"
             raise MissingInput(
                 f"{what} not found: no folder below {self.input} holds {marker!r}; mounted are "
                 f"{mounted}; add it as an input of the kernel"
             )
-        return found[0]
+        return folders[0]
 
     def continue_run(self) -> Path:
         """The run's folder, with the shards of an earlier, stopped run if one is mounted."""

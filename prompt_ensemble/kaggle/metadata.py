@@ -1,4 +1,4 @@
-"""Kaggle's rules for kernel-metadata.json and dataset-metadata.json, as its own client has them."""
+"""Kaggle's rules for kernel-metadata.json and dataset-metadata.json, as its client checks them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LICENCES = (
     "other",
 )  # fmt: skip
 GPU = "NvidiaTeslaT4"
-"""The default GPU, a P100, is one that the image's torch has no kernels for any more."""
+"""Kaggle's default GPU, a P100, is no longer supported by the torch of its image."""
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -30,21 +30,21 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def refuse(faults: list[str], path: Path) -> None:
-    """Complain in one line if there is anything to complain of."""
+    """Raise all faults as one line, if there are any."""
     if faults:
         raise BadMetadata(f"{path}: {'; '.join(faults)}")
 
 
 def kernel_faults(metadata: Mapping[str, Any], folder: Path) -> list[str]:
-    """What Kaggle would refuse, or silently take for something else."""
-    faults = [*id_faults(metadata), *title_faults(metadata, 5, 50)]
+    """What Kaggle would refuse in a kernel's metadata, or silently take for something else."""
+    faults = [*_id_faults(metadata), *_title_faults(metadata, 5, 50)]
     code = folder / str(metadata.get("code_file"))
     if not code.is_file():
-        faults.append(f"code_file {code.name!r} is not beside it")
+        faults.append(f"code_file {code.name!r} is not next to it")
     for key, wanted in {"language": "python", "kernel_type": "script"}.items():
         if metadata.get(key) != wanted:
             faults.append(f"{key} is {metadata.get(key)!r}, expected {wanted!r}")
-    # Left out, the internet is on, whatever the documentation says.
+    # If the key is left out the internet is on, whatever the documentation says.
     faults += [
         f"{key} is {metadata.get(key)!r}, expected true or false"
         for key in SWITCHES
@@ -54,18 +54,18 @@ def kernel_faults(metadata: Mapping[str, Any], folder: Path) -> list[str]:
         faults.append(f"machine_shape is {metadata.get('machine_shape')!r}, expected {GPU!r}")
     for key, shape in SOURCES.items():
         bad = [source for source in metadata.get(key, []) if not shape.fullmatch(str(source))]
-        faults += [f"{key} holds {source!r}, which is no {shape_of(key)}" for source in bad]
+        faults += [f"{key} holds {source!r}, which is no {_shape_of(key)}" for source in bad]
     return faults
 
 
-def shape_of(key: str) -> str:
+def _shape_of(key: str) -> str:
     """What an entry of a list of sources looks like."""
     return "slug" if SOURCES[key] is SLUG else "user/slug"
 
 
 def dataset_faults(metadata: Mapping[str, Any]) -> list[str]:
-    """The same for a dataset."""
-    faults = [*id_faults(metadata), *title_faults(metadata, 6, 50)]
+    """What Kaggle would refuse in a dataset's metadata."""
+    faults = [*_id_faults(metadata), *_title_faults(metadata, 6, 50)]
     slug = str(metadata.get("id", "")).partition("/")[2]
     if not 3 <= len(slug) <= 50:
         faults.append(f"slug {slug!r} has {len(slug)} characters, expected 3 to 50")
@@ -78,8 +78,8 @@ def dataset_faults(metadata: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def id_faults(metadata: Mapping[str, Any]) -> list[str]:
-    """The id is user/slug, and the slug is what Kaggle makes of the title."""
+def _id_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """The id must be user/slug, and the slug what Kaggle makes of the title."""
     identity, title = str(metadata.get("id")), str(metadata.get("title"))
     if not OWNED.fullmatch(identity):
         return [f"id is {identity!r}, expected user/slug in lower case"]
@@ -89,8 +89,8 @@ def id_faults(metadata: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def title_faults(metadata: Mapping[str, Any], least: int, most: int) -> list[str]:
-    """Titles have a length."""
+def _title_faults(metadata: Mapping[str, Any], least: int, most: int) -> list[str]:
+    """A title that is too short or too long."""
     title = str(metadata.get("title", ""))
     if least <= len(title) <= most:
         return []

@@ -1,4 +1,4 @@
-"""The dataset that kernels start from: our wheel, and model folders of the user's as archives.
+"""The dataset that kernels start from: our wheel, and the user's model folders as archives.
 
 Kaggle's client leaves sub-folders out, and Kaggle unpacks archives into folders of their names.
 """
@@ -17,13 +17,13 @@ from prompt_ensemble.kaggle.rendering import check_username
 
 TITLE = "Prompt ensemble"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
-"""The earliest time an archive can hold: the same files make the same bytes."""
+"""The earliest time an archive can hold, so that the same files make the same bytes."""
 
 
 def pack_dataset(
     wheel: Path, weights: Sequence[Path], out: Path, username: str, licence: str = "apache-2.0"
 ) -> Path:
-    """Everything into ``out``, ready for ``kaggle datasets create -p``."""
+    """Put everything into ``out``, ready for ``kaggle datasets create -p``."""
     check_username(username)
     metadata = {
         "title": TITLE,
@@ -32,17 +32,17 @@ def pack_dataset(
         "licenses": [{"name": licence}],
     }
     refuse(dataset_faults(metadata), out / DATASET_FILE)
-    check_names([wheel, *weights])
-    clear(out)
+    _check_names([wheel, *weights])
+    _clear(out)
     shutil.copy(wheel, out)
     for path in weights:
-        pack_weights(path, out)
+        _pack_weights(path, out)
     (out / DATASET_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     return out
 
 
-def check_names(paths: Sequence[Path]) -> None:
-    """Models are found by their names, so two of one name would be one too many."""
+def _check_names(paths: Sequence[Path]) -> None:
+    """Models are found by name, so no two may have the same."""
     seen: dict[str, Path] = {}
     for path in paths:
         name = path.resolve().name
@@ -54,8 +54,8 @@ def check_names(paths: Sequence[Path]) -> None:
         seen[name] = path
 
 
-def clear(out: Path) -> None:
-    """Make room, but never remove a folder that is no packed dataset."""
+def _clear(out: Path) -> None:
+    """Empty the folder, but only if what it holds is a packed dataset."""
     if out.exists() and any(out.iterdir()):
         if not (out / DATASET_FILE).is_file():
             raise BadMetadata(f"{out} holds something that is no packed dataset; empty it yourself")
@@ -63,8 +63,8 @@ def clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def pack_weights(path: Path, out: Path) -> None:
-    """A model's file as it is, or its folder as an archive of the same name."""
+def _pack_weights(path: Path, out: Path) -> None:
+    """Copy a model's file, or pack its folder into an archive of the same name."""
     if path.is_file():
         shutil.copy(path, out)
         return

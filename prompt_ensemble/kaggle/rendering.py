@@ -1,7 +1,8 @@
-"""The repository's kernels as they are pushed: with a user's name, and checked."""
+"""The repository's kernels as they are pushed: whole files, with a user's name, and checked."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -10,31 +11,35 @@ from typing import Any
 
 from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import KERNEL_FILE, kernel_faults, read_metadata, refuse
+from prompt_ensemble.run.config import load_preset
 
 PLACEHOLDER = "USERNAME"
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{2,}")
+INSTALL_FILE = "install_wheels.py"
+"""Code that kernels share; what is pushed is one file, so it is written into each of them."""
+INSTALL_LINE = re.compile(r"^from install_wheels import .*\n", re.MULTILINE)
 PRESET_LINE = re.compile(r'^PRESET = ".*"$', re.MULTILINE)
 
 
 def render_kernels(source: Path, out: Path, username: str, preset: str | None = None) -> list[Path]:
-    """Every kernel below ``source`` into a folder of its own below ``out``."""
+    """Write every kernel of folder ``source`` into a folder of its own in ``out``."""
     check_username(username)
     if preset:
-        check_preset(preset)
-    found = sorted(path.parent for path in source.glob(f"*/{KERNEL_FILE}"))
-    if not found:
+        _check_preset(preset)
+    folders = sorted(path.parent for path in source.glob(f"*/{KERNEL_FILE}"))
+    if not folders:
         raise BadMetadata(f"{source} holds no kernels (folders with {KERNEL_FILE})")
-    return [render_kernel(folder, out / folder.name, username, preset) for folder in found]
+    return [_render_kernel(folder, out / folder.name, username, preset) for folder in folders]
 
 
-def render_kernel(source: Path, out: Path, username: str, preset: str | None) -> Path:
-    """One kernel."""
+def _render_kernel(source: Path, out: Path, username: str, preset: str | None) -> Path:
+    """Write one kernel: its code and its metadata."""
     metadata = with_username(read_metadata(source / KERNEL_FILE), username)
     refuse(kernel_faults(metadata, source), source / KERNEL_FILE)
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
-    code = (source / metadata["code_file"]).read_text(encoding="utf-8")
+    code = _self_contained(source / metadata["code_file"])
     if preset:
         code = PRESET_LINE.sub(f"PRESET = {json.dumps(preset)}", code)
     (out / metadata["code_file"]).write_text(code, encoding="utf-8")
@@ -42,27 +47,36 @@ def render_kernel(source: Path, out: Path, username: str, preset: str | None) ->
     return out
 
 
+def _self_contained(path: Path) -> str:
+    """A kernel's code with the shared code in place of its import."""
+    code = path.read_text(encoding="utf-8")
+    if not INSTALL_LINE.search(code):
+        return code
+    shared = (path.parent.parent / INSTALL_FILE).read_text(encoding="utf-8")
+    after_docstring = ast.parse(shared).body[1].lineno - 1
+    body = "".join(shared.splitlines(keepends=True)[after_docstring:])
+    return INSTALL_LINE.sub(lambda _: f"{body}\n", code)
+
+
 def with_username(value: Any, username: str) -> Any:
-    """The placeholder replaced wherever it stands."""
+    """The value with the placeholder replaced everywhere in it."""
     if isinstance(value, str):
         return value.replace(PLACEHOLDER, username)
     if isinstance(value, list):
-        return [with_username(one, username) for one in value]
+        return [with_username(item, username) for item in value]
     if isinstance(value, dict):
-        return {key: with_username(one, username) for key, one in value.items()}
+        return {key: with_username(item, username) for key, item in value.items()}
     return value
 
 
-def check_preset(preset: str) -> None:
-    """A preset of the package, or the path that a TOML file will have on the machine."""
-    from prompt_ensemble.run.config import load_preset
-
+def _check_preset(preset: str) -> None:
+    """It is a preset of the package, or the path that a TOML file will have on the machine."""
     if not preset.endswith(".toml"):
         load_preset(preset)
 
 
 def check_username(username: str) -> None:
-    """Names as Kaggle has them, so that none can become a path."""
+    """It is a name as Kaggle allows them, so it cannot become a path."""
     if not USERNAME.fullmatch(username):
         raise BadMetadata(
             f"{username!r} is no Kaggle user name; give yours with KAGGLE_USERNAME=…, as in the "

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prompt_ensemble.core.errors import BadConfig, BadSubmission, PromptEnsembleError
+from prompt_ensemble.core.progress import bar
+from prompt_ensemble.core.submission import check_submission, submission_ids, write_submission
+from prompt_ensemble.images.find import find_images
 from prompt_ensemble.kaggle.machine import Machine
-
-if TYPE_CHECKING:
-    from prompt_ensemble.run.config import RunConfig
+from prompt_ensemble.run.config import RunConfig
+from prompt_ensemble.run.ensemble import predict, resolve_config
+from prompt_ensemble.run.use_blend import use_blend
 
 SAMPLE = "sample_submission.csv"
 SUBMISSION = "submission.csv"
@@ -33,22 +35,19 @@ def main(preset: str, deadline: str) -> int:
     except PromptEnsembleError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         path = machine.working / SUBMISSION
-        if not is_complete(path, machine):
+        if not _is_complete(path, machine):
             return 1
         print(f"{path} holds what was ready before that, and can be submitted")  # noqa: T201
     return 0
 
 
-def is_complete(path: Path, machine: Machine) -> bool:
+def _is_complete(path: Path, machine: Machine) -> bool:
     """Whether a file is there that has a row for every image of the competition."""
-    from prompt_ensemble.core.submission import check_submission
-    from prompt_ensemble.images.find import find_images
-
     if not path.is_file():
         return False
     competition = machine.find(SAMPLE, "the competition's data")
     image_ids = [file.image_id for file in find_images([competition / "images"])]
-    return not check_submission(path, order_of_rows(competition / SAMPLE, image_ids))
+    return not check_submission(path, _order_of_rows(competition / SAMPLE, image_ids))
 
 
 def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
@@ -57,15 +56,10 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     From the first minute on there is a file with a row for every image; each member that ends
     makes it better. Unreadable images get the preset's prior.
     """
-    from prompt_ensemble.core.progress import bar
-    from prompt_ensemble.core.submission import check_submission, write_submission
-    from prompt_ensemble.images.find import find_images
-    from prompt_ensemble.run.ensemble import predict
-
     machine = machine or Machine.here()
     competition = machine.find(SAMPLE, "the competition's data")
     images = competition / "images"
-    ids = order_of_rows(competition / SAMPLE, [file.image_id for file in find_images([images])])
+    ids = _order_of_rows(competition / SAMPLE, [file.image_id for file in find_images([images])])
     path = machine.working / SUBMISSION
     run = machine.continue_run()
     prediction = predict(
@@ -82,12 +76,9 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
 def ensemble(preset: str, machine: Machine) -> RunConfig:
     """The preset, with the weights of a tuned blend where one is mounted.
 
-    A blend of other members than the preset's is left aside, loudly: a kernel that has run for
+    A blend of other members than the preset's is ignored with a warning: a kernel that has run for
     hours must not end without a file because of it.
     """
-    from prompt_ensemble.run.ensemble import resolve_config
-    from prompt_ensemble.run.use_blend import use_blend
-
     config = resolve_config(preset)
     for folder in machine.all_with(BLEND):
         try:
@@ -100,15 +91,13 @@ def ensemble(preset: str, machine: Machine) -> RunConfig:
     return config
 
 
-def order_of_rows(sample: Path, image_ids: list[str]) -> tuple[str, ...]:
-    """The sample's order where it has all the images, else the images' own.
+def _order_of_rows(sample: Path, image_ids: list[str]) -> tuple[str, ...]:
+    """The sample's order if it lists exactly these images, else the images sorted by id.
 
     The scoring run brings its own images; should its sample still be the public one, the images
     are what counts.
     """
-    from prompt_ensemble.core.submission import submission_ids
-
-    listed = tuple(submission_ids(sample))
+    listed = submission_ids(sample)
     if set(listed) == set(image_ids):
         return listed
     log.warning("%s lists other images than there are; rows are sorted by image", sample)

@@ -18,6 +18,7 @@ from prompt_ensemble.core.errors import BadWeights, MissingWeights
 from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.records import read_object, reading
 from prompt_ensemble.core.seen_prompts import TRAINED_ON
+from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.models.checkpoints import read_json
 
 _ENVIRONMENT_VARIABLE = "PROMPT_ENSEMBLE_WEIGHTS"
@@ -93,8 +94,8 @@ def load_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
     table = read_object(file, MANIFEST, BadWeights)
     with reading(file, MANIFEST, BadWeights):
         entries = [
-            ManifestEntry(**(model | {"files": tuple(ManifestFile(**f) for f in model["files"])}))
-            for model in table["models"]
+            from_table(ManifestEntry, model, f"{file}, model {number}", BadWeights)
+            for number, model in enumerate(table["models"], 1)
         ]
     return {entry.name: entry for entry in entries}
 

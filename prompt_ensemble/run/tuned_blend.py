@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
@@ -82,31 +81,4 @@ class TunedBlend:
             raise BadConfig(
                 f"{path} is not a tuned blend of format {FORMAT}; 'prompt-ensemble tune' writes it"
             )
-        loaded: TunedBlend = from_record(cls, table, str(path))
-        return loaded
-
-
-PARTS: Mapping[str, type[Any]] = {
-    "validation": Validation,
-    "held_out": Score,
-    "over_best_single": Difference,
-    "over_equal": Difference,
-    "alone": Score,
-    "loss_without": Difference,
-    "gate": Gate,
-}
-TABLES_OF: Mapping[str, type[Any]] = {"methods": TriedMethod, "members": TunedMember}
-
-
-def from_record(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
-    """A dataclass with dataclasses inside it, from JSON."""
-    values = dict(table)
-    for name, value in table.items():
-        if name in PARTS and isinstance(value, dict):
-            values[name] = from_record(PARTS[name], value, f"{where}, {name}")
-        elif name in TABLES_OF and isinstance(value, dict):
-            values[name] = {
-                key: from_record(TABLES_OF[name], one, f"{where}, {name} {key!r}")
-                for key, one in value.items()
-            }
-    return from_table(kind, values, where)
+        return from_table(cls, table, str(path))

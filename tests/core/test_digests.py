@@ -6,10 +6,9 @@ import shutil
 import pytest
 
 from prompt_ensemble.core import digests
-from prompt_ensemble.core.cache_folder import cache_folder
 from prompt_ensemble.core.digests import remembered_digest
 from prompt_ensemble.core.errors import BadWeights
-from prompt_ensemble.core.files import file_digest
+from prompt_ensemble.core.files import cache_folder, file_digest
 from prompt_ensemble.models.weights import WeightRoots, embedded_folder
 
 

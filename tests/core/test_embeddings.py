@@ -1,6 +1,7 @@
 """Vectors and their ids."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,3 +63,36 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     path.write_bytes(b"not this")
     with pytest.raises(BadWeights, match="not an embeddings file"):
         Embeddings.load(path)
+
+
+@given(st.lists(st.text(), min_size=1, max_size=5, unique=True))
+def test_a_table_keeps_ids_and_vectors(ids):
+    embeddings = Embeddings.of(ids, rows(len(ids)))
+    frame = embeddings.to_frame()
+    assert frame.shape == (len(ids), EMBEDDING_WIDTH)
+    for table in (frame, frame.reset_index()):
+        again = Embeddings.from_frame(table)
+        assert again.image_ids == tuple(ids)
+        assert np.allclose(again.vectors, embeddings.vectors, atol=1e-7)
+
+
+def test_rows_of_a_table_are_scaled_and_numbers_as_ids_are_texts():
+    frame = pd.DataFrame(rows(2) * 5.0, index=[17, 4])
+    embeddings = Embeddings.from_frame(frame)
+    assert embeddings.image_ids == ("17", "4")
+    assert np.allclose(np.linalg.norm(embeddings.vectors, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda frame: frame.assign(prompt="a cat"), "more than ids and numbers"),
+        (lambda frame: frame.drop(columns=3), "embeddings of 2 images must be"),
+        (lambda frame: frame.rename(index={"b": "a"}), "'a' stands twice"),
+        (lambda frame: frame.reindex(["a", "x"]), "row of 'x' has no number"),
+    ],
+)
+def test_a_table_that_is_none_of_embeddings_is_one_clear_error(spoil, message):
+    with pytest.raises(MismatchedIds, match=message) as caught:
+        Embeddings.from_frame(spoil(Embeddings.of("ab", rows(2)).to_frame()))
+    assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from prompt_ensemble.core.submission import (
     check_submission,
     read_rows,
     read_submission,
+    submission_frame,
     submission_ids,
     write_submission,
 )
@@ -156,3 +158,49 @@ def test_an_interrupted_write_leaves_the_old_file(written, monkeypatch):
         write_submission(path, embeddings)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_table_of_pandas_is_written_as_the_embeddings_are(tmp_path, written):
+    path, embeddings = written
+    write_submission(tmp_path / "s.csv", embeddings.take(IDS[::-1]).to_frame())
+    assert (tmp_path / "s.csv").read_bytes() == path.read_bytes()
+
+
+def test_the_rows_as_a_table_are_those_that_pandas_reads_from_the_file(written):
+    path, embeddings = written
+    frame = submission_frame(embeddings)
+    read = pd.read_csv(path, dtype={"val": np.float32})
+    pd.testing.assert_frame_equal(frame, read, check_dtype=False, check_exact=True)
+
+
+@pytest.mark.parametrize("width", [np.float32, np.float64])
+def test_a_submission_may_be_a_table_of_pandas(written, width):
+    path, _ = written
+    frame = pd.read_csv(path, dtype={"val": width})
+    assert submission_ids(frame) == IDS
+    assert np.array_equal(read_submission(frame).vectors, read_submission(path).vectors)
+    assert check_submission(frame, IDS) == []
+
+
+def test_what_is_wrong_with_a_table_is_named(written):
+    frame = submission_frame(written[1])
+    frame.loc[3, "val"] = np.nan
+    (fault,) = check_submission(frame, IDS)
+    assert str(fault) == "1 NaN or infinite values: 20057f34d_3"
+    assert check_submission(frame[:-EMBEDDING_WIDTH], IDS)[1].kind == "missing images"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"val": "much"}, "the table cannot be read as a table of 'imgId_eId,val' rows"),
+        ({"val": [0.5, "much"] * (3 * EMBEDDING_WIDTH // 2)}, "the table cannot be read"),
+        ({"more": 1}, "the table has the columns"),
+        ({"imgId_eId": "x_0"}, "the table is not made of blocks"),
+    ],
+)
+def test_a_table_of_another_kind_is_one_clear_error(written, change, message):
+    frame = submission_frame(written[1]).assign(**change)
+    with pytest.raises(BadSubmission, match=message) as caught:
+        read_submission(frame)
+    assert "\n" not in str(caught.value)

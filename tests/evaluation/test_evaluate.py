@@ -148,7 +148,7 @@ def test_without_matplotlib_the_page_names_the_extra_and_numbers_need_none(
     asked = ["evaluate", str(folder / "run0"), "--truth", str(folder / "truth.safetensors")]
     assert main([*asked, "--quiet", "--json"]) == 0
     assert main([*asked, "--quiet", "--out", str(tmp_path)]) == 1
-    assert "pip install 'prompt-ensemble[training]'" in capsys.readouterr().err
+    assert "pip install 'prompt-ensemble[plots]'" in capsys.readouterr().err
 
 
 def test_the_command_speaks_to_people(folder, capsys):

@@ -43,7 +43,7 @@ def test_the_submission_has_no_internet_and_a_gpu_that_works(kernel):
         ({"id": "Me/prompt-ensemble-submission"}, "expected user/slug"),
         ({"title": "Something else"}, "slug 'prompt-ensemble-submission' is not that of"),
         ({"title": "Hm", "id": "me/hm"}, "2 characters, expected 5 to 50"),
-        ({"code_file": "other.py"}, "code_file 'other.py' is not beside it"),
+        ({"code_file": "other.py"}, "code_file 'other.py' is not next to it"),
         ({"language": "r"}, "language is 'r'"),
         ({"enable_internet": None}, "enable_internet is None, expected true or false"),
         ({"enable_internet": "false"}, "enable_internet is 'false'"),

@@ -1,6 +1,8 @@
 """Kernels as they are pushed."""
 
+import ast
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,26 @@ def test_the_preset_is_written_into_the_script(tmp_path):
     code = (tmp_path / "submission" / "submission.py").read_text()
     assert 'PRESET = "/kaggle/input/my \\"own\\"/mine.toml"\n' in code
     compile(code, "submission.py", "exec")
+
+
+def test_a_rendered_kernel_is_one_file_that_runs_before_the_package_is_installed(tmp_path):
+    for folder in render_kernels(KERNELS, tmp_path, "somebody"):
+        code = (folder / f"{folder.name}.py").read_text()
+        before = code[: code.index("from prompt_ensemble")]
+        imports = {
+            name.partition(".")[0]
+            for node in ast.walk(ast.parse(before))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in ([node.module] if isinstance(node, ast.ImportFrom) else names_of(node))
+        }
+        assert imports <= sys.stdlib_module_names
+        if folder.name != "wheels":
+            assert before.count("def install()") == 1
+            assert before.rstrip().endswith("\ninstall()")
+
+
+def names_of(node):
+    return [alias.name for alias in node.names]
 
 
 @pytest.mark.parametrize("name", ["", "../../etc", "Some Body", "a/b"])

@@ -183,9 +183,7 @@ def test_a_regressor_is_trained_from_mounted_pairs(tmp_path, wheel):
 def test_a_kernel_without_wheels_says_what_to_add(tmp_path):
     kaggle = tmp_path / "kaggle"
     mount_competition(kaggle, "competitions", images=1)
-    done = run_kernel(
-        KERNELS / "submission" / "submission.py", Path(sys.executable), kaggle, tmp_path / "cache"
-    )
+    done = submit(tmp_path, "embedded", Path(sys.executable))
     assert done.returncode != 0
     assert f"competitions/{COMPETITION}" in done.stderr
     assert "add the output of the kernel prompt-ensemble-wheels" in " ".join(done.stderr.split())

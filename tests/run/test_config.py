@@ -1,19 +1,11 @@
 """Presets and the errors that slips of the pen become."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import pytest
 
 from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.members.registry import predictor_class
-from prompt_ensemble.run.config import (
-    from_table,
-    load_config,
-    load_preset,
-    parse_config,
-    preset_names,
-)
+from prompt_ensemble.run.config import load_config, load_preset, parse_config, preset_names
 
 GOOD = """
 description = "two members"
@@ -89,25 +81,3 @@ def test_every_preset_of_the_package_fits_the_registry(preset):
 def test_an_unknown_model_kind_names_the_near_one():
     with pytest.raises(BadConfig, match="did you mean 'regressor'"):
         predictor_class("regresor")
-
-
-@dataclass(frozen=True)
-class Options:
-    number: int = 1
-    share: float = 0.5
-    names: tuple[str, ...] = ()
-    limit: int | None = None
-    mode: Literal["fast", "best"] = "fast"
-
-
-def test_values_become_what_is_annotated():
-    table = {"number": 3, "share": 1, "names": ["a"], "limit": 4, "mode": "best"}
-    assert from_table(Options, table, "here") == Options(3, 1.0, ("a",), 4, "best")
-
-
-@pytest.mark.parametrize(
-    "table", [{"number": 1.5}, {"number": True}, {"names": "a"}, {"limit": "x"}, {"mode": "slow"}]
-)
-def test_values_of_another_type_are_refused(table):
-    with pytest.raises(BadConfig, match="here"):
-        from_table(Options, table, "here")

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from prompt_ensemble.core.embeddings import unit_rows
-from prompt_ensemble.core.errors import BadConfig, BadWeights, MissingDependency
+from prompt_ensemble.core.errors import BadConfig, BadWeights
+from prompt_ensemble.core.extras import import_extra
 from prompt_ensemble.members.neighbours.exact_search import Neighbours, check_width
 from prompt_ensemble.members.neighbours.neighbour_bank import NeighbourBank
 from prompt_ensemble.models.exact_ranking import exact_products
@@ -162,12 +163,5 @@ def recall(found: Neighbours, exact: Neighbours) -> float:
 
 def import_faiss() -> ModuleType:
     """FAISS, or an error that names the extra."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingDependency(
-            "approximate neighbours need FAISS, which is not installed; "
-            "pip install 'prompt-ensemble[faiss]', or search exactly"
-        ) from error
-    module: ModuleType = faiss
-    return module
+    need = "approximate neighbours need FAISS"
+    return import_extra("faiss", "faiss", need, "search exactly")

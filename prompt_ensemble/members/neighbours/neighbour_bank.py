@@ -17,6 +17,7 @@ import numpy as np
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.core.files import file_digest, write_atomically
 from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.data.prompt_files import in_shards, stream_prompts
 from prompt_ensemble.members.neighbours.shards import BankShard, map_shard, write_shard
 from prompt_ensemble.models.checkpoints import read_json
@@ -137,10 +138,9 @@ def describe(
 
 def read_card(folder: Path) -> BankCard:
     """What a folder's bank is made of."""
-    content = read_json(folder / CARD)
     try:
-        return BankCard(**(content | {"sources": tuple(content["sources"])}))  # type: ignore
-    except (KeyError, TypeError) as error:
+        return from_table(BankCard, read_json(folder / CARD), "its card")
+    except BadConfig as error:
         raise BadWeights(f"{folder / CARD} describes no bank ({error}); build it again") from error
 
 

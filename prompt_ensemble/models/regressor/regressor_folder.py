@@ -16,7 +16,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from prompt_ensemble.core.errors import BadConfig, BadWeights, MissingWeights
+from prompt_ensemble.core.errors import BadWeights, MissingWeights
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.images.preprocessing import Preprocessing
@@ -66,26 +66,7 @@ def read_card(folder: Path) -> RegressorCard:
             f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {_FORMAT}; "
             "it was written by another version of prompt-ensemble"
         )
-    parts: dict[str, Any] = {
-        "tower": TowerSpec,
-        "head": HeadSpec,
-        "preprocessing": Preprocessing,
-    }
-    try:
-        parsed = {
-            name: from_table(kind, _part_of(table, name), name) for name, kind in parts.items()
-        }
-        return from_table(RegressorCard, table | parsed, DESCRIPTION)
-    except BadConfig as error:
-        raise BadWeights(f"{folder / DESCRIPTION}: {error}") from error
-
-
-def _part_of(table: Mapping[str, object], name: str) -> Mapping[str, Any]:
-    """One of the tables inside the description."""
-    part = table.get(name)
-    if not isinstance(part, dict):
-        raise BadConfig(f"{name!r} is missing")
-    return part
+    return from_table(RegressorCard, table, str(folder / DESCRIPTION), BadWeights)
 
 
 def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, RegressorCard]:
