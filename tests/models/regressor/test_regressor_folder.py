@@ -80,7 +80,7 @@ def test_weights_of_another_shape_are_named(tmp_path):
     [
         ({"format": 2}, "format 2, expected 1"),
         ({"head": {"kind": "linear"}}, "'inputs' is missing"),
-        ({"tower": None}, "'tower' is missing"),
+        ({"tower": None}, "'tower' is None"),
         ({"colour": 1}, "unknown key 'colour'"),
         ({"tower": {"library": "timm", "name": "no_such_net"}}, "no model 'no_such_net'"),
         ({"head": {"kind": "round", "inputs": 256}}, "head kind 'round'"),
