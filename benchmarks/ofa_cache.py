@@ -23,7 +23,7 @@ from prompt_ensemble.models.ofa.config import SIZES
 from prompt_ensemble.models.ofa.encoder import Memory
 from prompt_ensemble.models.ofa.model import Ofa
 from prompt_ensemble.models.text_generation.beam_search import search_captions
-from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.decoding import Decoding, Hypothesis
 from prompt_ensemble.models.text_generation.generation import Generation
 
 QUESTION = [0, 99, 473, 5, 2274, 6190, 116, 2]
@@ -68,7 +68,7 @@ def clock(device: torch.device) -> float:
     return time.process_time() if alone else time.perf_counter()
 
 
-def ids(found: list[list[Said]]) -> list[list[int]]:
+def ids(found: list[list[Hypothesis]]) -> list[list[int]]:
     return [said[0].tokens for said in found]
 
 

@@ -1,10 +1,10 @@
-"""A captioner as a member of the ensemble: it looks once, then its words are embedded."""
+"""A captioner as a member of the ensemble: it captions once, then its captions are embedded."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from prompt_ensemble.models.device import Placement
-    from prompt_ensemble.models.text_generation.captioner import Captioner
+    from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
     from prompt_ensemble.models.weights import WeightRoots
 
 
@@ -85,8 +85,8 @@ class CaptionPredictor(Predictor):
         file = next((file for file in files if file.is_file()), None)
         if file is None:
             return published
-        said = read_json(file)
-        saved = {key: said[key] for key in SAVED_KEYS if said.get(key) is not None}
+        config = read_json(file)
+        saved = {key: config[key] for key in SAVED_KEYS if config.get(key) is not None}
         try:
             return published.under(saved)
         except (BadConfig, TypeError) as error:
@@ -100,13 +100,13 @@ class CaptionPredictor(Predictor):
         """What the authors publish for these options."""
         return cls.published
 
-    def tokens(self, name: str, model: Any, *speaking: Any) -> tuple[int, ...]:
+    def tokens(self, name: str, model: Any, *parts: Any) -> tuple[int, ...]:
         """Tokens that the folder's files must name, where ``generate`` looks for them."""
         from prompt_ensemble.models.text_generation.token_rules import tokens
 
-        for config in (model.generation_config, model.config, *speaking):
-            if found := tokens(getattr(config, name, None)):
-                return found
+        for config in (model.generation_config, model.config, *parts):
+            if named := tokens(getattr(config, name, None)):
+                return named
         raise BadWeights(
             f"{self.path}: neither generation_config.json nor config.json say {name}, so captions "
             "could not begin or end; copy the whole model folder"
@@ -136,7 +136,7 @@ class CaptionPredictor(Predictor):
             load_preprocessing(self.path)
 
     @abstractmethod
-    def load(self, placement: Placement) -> Captioner:
+    def load(self, placement: Placement) -> SearchingCaptioner:
         """The captioner, on its device."""
 
     def open(self, placement: Placement) -> OpenedModel:
@@ -174,16 +174,17 @@ class CaptionPredictor(Predictor):
     def worded(self, lines: Sequence[Line]) -> list[str]:
         """The texts that stand for one image."""
         if self.options.embedded == "joined":
-            bare = Wording(self.options.strip_openings, self.options.drop_repeats)
-            return [", ".join(word(line.text, bare) for line in lines) + self.options.suffix]
-        said = [word(line.text, self.options) for line in lines]
-        return said[:1] if self.options.embedded == "best" else said
+            without_suffix = replace(self.options, suffix="")
+            captions = ", ".join(word(line.text, without_suffix) for line in lines)
+            return [captions + self.options.suffix]
+        texts = [word(line.text, self.options) for line in lines]
+        return texts[:1] if self.options.embedded == "best" else texts
 
 
 class OpenedCaptioner(OpenedModel):
     """A captioner whose captions are kept as outputs."""
 
-    def __init__(self, captioner: Captioner) -> None:
+    def __init__(self, captioner: SearchingCaptioner) -> None:
         self.captioner = captioner
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
@@ -193,6 +194,4 @@ class OpenedCaptioner(OpenedModel):
     def run(self, batch: Batch) -> Outputs:
         """Captions of a batch, before any wording."""
         (pixels,) = batch.views
-        captions = self.captioner.caption(pixels)
-        lines = [[Line("caption", said.text, said.score) for said in row] for row in captions]
-        return Outputs.of_lines(batch.image_ids, lines)
+        return Outputs.of_lines(batch.image_ids, self.captioner.caption(pixels))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.open_clip_folders import Architecture
-    from prompt_ensemble.models.text_generation.captioner import Captioner
     from prompt_ensemble.models.text_generation.decoding import Decoding
+    from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
 
 START, END = 49406, 49407
 """Tokens of CLIP's vocabulary."""
@@ -44,7 +44,7 @@ class CocaPredictor(CaptionPredictor):
     groups find the same, and what it returns is the result of 2 beams."""
     options: CocaOptions
 
-    def load(self, placement: Placement) -> Captioner:
+    def load(self, placement: Placement) -> SearchingCaptioner:
         """The checkpoint's model on the device."""
         from open_clip.tokenizer import SimpleTokenizer
 
@@ -53,20 +53,20 @@ class CocaPredictor(CaptionPredictor):
 
         checkpoint = find_checkpoint(self.path)
         state = read_state(checkpoint)
-        architecture = read_architecture(self.path, self.options.architecture, state)
-        model = build(architecture.model, state, checkpoint)
+        architecture = _read_architecture(self.path, self.options.architecture, state)
+        model = _build(architecture.model, state, checkpoint)
         return SearchingCaptioner(
             architecture.recipe(),
             partial(begin, model.to(placement.device)),
             prompt=[START],
             end=END,
-            read=partial(read, SimpleTokenizer()),
+            read=partial(_read, SimpleTokenizer()),
             generation=self.generation,
             longest=model.context_length,
         )
 
 
-def read_architecture(
+def _read_architecture(
     path: Path, name: str | None, state: Mapping[str, torch.Tensor]
 ) -> Architecture:
     """The architecture in the folder's config, of the given name, or of the tensors' shapes."""
@@ -80,7 +80,7 @@ def read_architecture(
     )
 
     if name is None and has_config(path):
-        return checked(read_config(path), path / CONFIG)
+        return _checked(read_config(path), path / CONFIG)
     known = [model for model in list_models() if model.startswith("coca_ViT")]
     name = name or recognise_architecture(state, known, path)
     if name not in known:
@@ -88,8 +88,8 @@ def read_architecture(
     return Architecture(get_model_config(name))
 
 
-def checked(architecture: Architecture, path: Path) -> Architecture:
-    """The architecture, if it is one of a captioner."""
+def _checked(architecture: Architecture, path: Path) -> Architecture:
+    """The architecture, if it is that of a captioner."""
     model = architecture.model
     if "multimodal_cfg" not in model or "hf_model_name" in model.get("text_cfg", {}):
         raise BadWeights(
@@ -115,7 +115,7 @@ def recognise_architecture(state: Mapping[str, torch.Tensor], known: list[str], 
     )
 
 
-def build(config: Mapping[str, Any], state: dict[str, torch.Tensor], path: Path) -> Any:
+def _build(config: Mapping[str, Any], state: dict[str, torch.Tensor], path: Path) -> Any:
     """The network with its tensors, all of them."""
     from open_clip import CoCa
 
@@ -127,14 +127,14 @@ def build(config: Mapping[str, Any], state: dict[str, torch.Tensor], path: Path)
     return model.eval()
 
 
-def read(tokenizer: Any, tokens: list[int]) -> str:
+def _read(tokenizer: Any, tokens: list[int]) -> str:
     """Tokens to text, without the blanks that CLIP's vocabulary leaves before marks."""
     text = str(tokenizer.decode([token for token in tokens if token < START]))
     return text.replace(" .", ".").replace(" ,", ",").strip()
 
 
 def begin(model: Any, pixels: torch.Tensor) -> Decoding:
-    """A decoding that has looked at the images once."""
+    """A decoding that has encoded the images once."""
     from prompt_ensemble.members.captioners.coca_decoding import CocaDecoding
 
     _, image_tokens = model.visual(pixels)

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions, CaptionPredictor
+from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions
+from prompt_ensemble.members.captioners.transformers_captioner import (
+    Decoder,
+    TransformersCaptioner,
+)
 from prompt_ensemble.models.text_generation.generation import Generation
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
 
-    from prompt_ensemble.models.device import Placement
-    from prompt_ensemble.models.text_generation.captioner import Captioner
     from prompt_ensemble.models.text_generation.decoding import Decoding
 
 
@@ -26,64 +29,43 @@ class Florence2Options(CaptionOptions):
     with a paragraph what is shown in the image."."""
 
 
-class Florence2Predictor(CaptionPredictor):
+class Florence2Predictor(TransformersCaptioner):
     """Florence-2 base or large, as folders of the transformers class (not of remote code)."""
 
     stored_as = "prompt_ensemble.captioners.florence2:Florence2Predictor"
     Options: ClassVar[type[Florence2Options]] = Florence2Options
     model_type: ClassVar[str] = "florence2"
+    model_class: ClassVar[str] = "Florence2ForConditionalGeneration"
     default_weights: ClassVar[str] = "Florence-2-large"
     published = Generation(num_beams=3, max_length=100, no_repeat_ngram_size=3)
-    """The call on the model card; its n-grams stand in config.json."""
+    """The call on the model card; its n-grams are in config.json."""
     options: Florence2Options
 
-    def load(self, placement: Placement) -> Captioner:
-        """The folder's model on the device."""
-        from transformers import Florence2ForConditionalGeneration
-
-        from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
-        from prompt_ensemble.models.text_generation.token_rules import read_token_rules
-        from prompt_ensemble.models.transformers_folders import (
-            load_model,
-            load_preprocessing,
-            load_tokenizer,
-            reader,
-        )
-
-        model = load_model(Florence2ForConditionalGeneration, self.path, self.model_type)
-        text, tokenizer = model.config.text_config, load_tokenizer(self.path)
+    def decoder(self, model: Any, tokenizer: PreTrainedTokenizerBase) -> Decoder:
+        """The decoder of the language model, whose encoder reads image and question."""
+        text = model.config.text_config
         question = tokenizer(self.options.question).input_ids
         start, *_ = self.tokens("decoder_start_token_id", model, text)
         ends = self.tokens("eos_token_id", model, text)
-        rules, end_is_free = read_token_rules(model.generation_config, self.path, ends)
-        return SearchingCaptioner(
-            load_preprocessing(self.path),
-            partial(begin, model.to(placement.device), question),
-            prompt=[start],
-            end=ends[0],
-            read=reader(tokenizer),
-            generation=self.generation,
-            longest=text.max_position_embeddings,
-            rules=rules,
-            end_is_free=end_is_free,
-        )
+        begin = partial(begin, model, question)
+        return Decoder(begin, (start,), ends, text.max_position_embeddings)
 
 
 def begin(model: Any, question: list[int], pixels: torch.Tensor) -> Decoding:
-    """A decoding that has looked at the images once, with the question in mind."""
+    """A decoding that has read the images together with the question once."""
     import torch
 
     from prompt_ensemble.models.text_generation.cached_decoding import CachedDecoding
 
-    asked = torch.tensor([question], device=pixels.device).expand(len(pixels), -1)
-    words = model.get_input_embeddings()(asked)
-    seen = model.model.get_image_features(pixels).pooler_output.to(words.dtype)
+    ids = torch.tensor([question], device=pixels.device).expand(len(pixels), -1)
+    words = model.get_input_embeddings()(ids)
+    image = model.model.get_image_features(pixels).pooler_output.to(words.dtype)
     encoder = model.model.language_model.encoder
-    read = encoder(inputs_embeds=torch.cat([seen, words], 1)).last_hidden_state
-    return CachedDecoding(partial(answer, model), read)
+    states = encoder(inputs_embeds=torch.cat([image, words], 1)).last_hidden_state
+    return CachedDecoding(partial(_answer, model), states)
 
 
-def answer(model: Any, input_ids: torch.Tensor, past_key_values: Any, **inputs: Any) -> Any:
+def _answer(model: Any, input_ids: torch.Tensor, past_key_values: Any, **inputs: Any) -> Any:
     """The decoder's step, with logits.
 
     Without a mask the decoder makes one of its own and reads from it whether anything is masked,
@@ -93,11 +75,11 @@ def answer(model: Any, input_ids: torch.Tensor, past_key_values: Any, **inputs: 
 
     new, before = input_ids.shape[1], past_key_values.get_seq_length() if past_key_values else 0
     earlier = torch.ones(new, before + new, dtype=torch.bool, device=input_ids.device).tril(before)
-    said = model.model.language_model.decoder(
+    output = model.model.language_model.decoder(
         input_ids=input_ids,
         past_key_values=past_key_values,
         attention_mask=earlier[None, None],
         **inputs,
     )
-    said.logits = model.lm_head(said.last_hidden_state)
-    return said
+    output.logits = model.lm_head(output.last_hidden_state)
+    return output

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.ofa.model import Ofa
-    from prompt_ensemble.models.text_generation.captioner import Captioner
     from prompt_ensemble.models.text_generation.decoding import Decoding
+    from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
 
 PUBLISHED: Final = {
     "generate": Generation(num_beams=5, no_repeat_ngram_size=3, scoring="2023"),
@@ -48,7 +48,7 @@ class OfaPredictor(CaptionPredictor):
         assert isinstance(options, OfaOptions)
         return PUBLISHED[options.search]
 
-    def load(self, placement: Placement) -> Captioner:
+    def load(self, placement: Placement) -> SearchingCaptioner:
         """The network on the device."""
         from prompt_ensemble.models.ofa.checkpoint import load_ofa
         from prompt_ensemble.models.ofa.model import PREPROCESSING, PROMPT
@@ -79,7 +79,7 @@ class OfaPredictor(CaptionPredictor):
 def begin(
     model: Ofa, question: list[int], generation: Generation, pixels: torch.Tensor
 ) -> Decoding:
-    """A decoding that has looked at the images once, with the question in mind."""
+    """A decoding that has read the images together with the question once."""
     import torch
 
     ids = torch.tensor([question], device=pixels.device).expand(len(pixels), -1)

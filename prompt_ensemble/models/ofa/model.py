@@ -12,7 +12,7 @@ from prompt_ensemble.models.ofa.config import OfaConfig
 from prompt_ensemble.models.ofa.decoder import Decoder, Reading
 from prompt_ensemble.models.ofa.encoder import Encoder, Memory
 from prompt_ensemble.models.text_generation.beam_search import fairseq_search, search_captions
-from prompt_ensemble.models.text_generation.decoding import Said
+from prompt_ensemble.models.text_generation.decoding import Hypothesis
 from prompt_ensemble.models.text_generation.generation import Generation
 
 PROMPT = " what does the image describe?"
@@ -54,7 +54,7 @@ class Ofa(nn.Module):
         input_ids: torch.Tensor,
         images: torch.Tensor | None,
         generation: Generation,
-    ) -> list[list[Said]]:
+    ) -> list[list[Hypothesis]]:
         """Captions of each picture as the model cards' ``generate`` finds them, best first."""
         decoding, start = self.begin(self.encode(input_ids, images), generation)
         return search_captions(
@@ -66,7 +66,7 @@ class Ofa(nn.Module):
         input_ids: torch.Tensor,
         images: torch.Tensor | None,
         generation: Generation,
-    ) -> list[list[Said]]:
+    ) -> list[list[Hypothesis]]:
         """Captions of each picture as the authors' evaluation finds them, best first."""
         decoding, start = self.begin(self.encode(input_ids, images), generation)
         ends = self.config.eos_token_id, self.config.pad_token_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import pad
 
-from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.decoding import Decoding, Hypothesis
 from prompt_ensemble.models.text_generation.token_bans import NEVER
 
 
@@ -32,7 +32,7 @@ def best_candidates(
 ) -> Candidates:
     """From ``(B·K, V)`` logits, their log-sums before bans ``(B·K,)`` and totals ``(B, K)``.
 
-    Each beam's best are found first: what is among the best of all is among those.
+    Each beam's best are candidates first: what is among the best of all is among those.
     """
     images, beams = totals.shape
     wanted = (1 + ends) * beams
@@ -73,20 +73,25 @@ class Beams:
         self.decoding.reorder(self.origins)
         return self.decoding.step(self.tokens[:, :, -1].reshape(-1, 1)).float()
 
-    def prefixes(self, found: Candidates) -> torch.Tensor:
+    def prefixes(self, candidates: Candidates) -> torch.Tensor:
         """The captions that the first K candidates would continue, ``(B, K, T)``."""
-        return take(self.tokens, found.beams[:, : self.tokens.shape[1]])
+        return take(self.tokens, candidates.beams[:, : self.tokens.shape[1]])
 
-    def advance(self, found: Candidates, ended: torch.Tensor) -> None:
-        """Live on in the K best candidates that are not marked ``(B, N)`` as ended."""
+    def advance(self, candidates: Candidates, ended: torch.Tensor) -> None:
+        """Live on in the K best candidates that are not marked ``(B, N)`` as ended.
+
+        Candidates are ranked, so adding N to the rank of those that ended and sorting puts the K
+        best of the others first. ``origins`` then says which row of the decoder's cache each new
+        beam continues: beam numbers count within an image, rows of the cache over the whole batch.
+        """
         images, count, _ = self.tokens.shape
         several = ended.shape[1]
         order = torch.arange(several, device=ended.device) + several * ended
         chosen = order.argsort(-1)[:, :count]
-        beams = found.beams.gather(1, chosen)
-        words = found.words.gather(1, chosen)
+        beams = candidates.beams.gather(1, chosen)
+        words = candidates.words.gather(1, chosen)
         self.tokens = torch.cat([take(self.tokens, beams), words.unsqueeze(-1)], -1)
-        self.totals = found.totals.gather(1, chosen)
+        self.totals = candidates.totals.gather(1, chosen)
         first = torch.arange(images, device=beams.device).unsqueeze(1) * count
         self.origins = (beams + first).flatten()
 
@@ -127,14 +132,14 @@ class Finished:
         """Whether an image has as many captions as it keeps, ``(B,)``."""
         return self.worst > NEVER
 
-    def said(self, prompt_length: int, count: int) -> list[list[Said]]:
+    def best(self, prompt_length: int, count: int) -> list[list[Hypothesis]]:
         """The best ``count`` captions of each image, without prompt and end."""
         scores, order = self.scores.sort(dim=-1, descending=True, stable=True)
         tokens, lengths = take(self.tokens, order), self.lengths.gather(1, order)
         images = zip(tokens.tolist(), lengths.tolist(), scores.tolist(), strict=True)
         return [
             [
-                Said(row[prompt_length:length], score)
+                Hypothesis(row[prompt_length:length], score)
                 for row, length, score in list(zip(*image, strict=True))[:count]
                 if score > NEVER
             ]

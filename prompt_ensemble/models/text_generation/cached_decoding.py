@@ -1,4 +1,4 @@
-"""Decoding with any text decoder of transformers that attends to an image, in its own cache."""
+"""Decoding with decoders of transformers in their own cache: the image is attended to, or read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class CachedDecoding:
         if len(tokens) != len(self.image_states):  # several beams from the very first step
             beams = len(tokens) // len(self.image_states)
             self.image_states = self.image_states.repeat_interleave(beams, 0)
-        said = self.decoder(
+        output = self.decoder(
             input_ids=tokens,
             encoder_hidden_states=self.image_states,
             past_key_values=self.cache,
             use_cache=True,
         )
-        self.cache = said.past_key_values
-        logits: torch.Tensor = said.logits[:, -1]
+        self.cache = output.past_key_values
+        logits: torch.Tensor = output.logits[:, -1]
         return logits
 
     def reorder(self, rows: torch.Tensor) -> None:
@@ -40,3 +40,31 @@ class CachedDecoding:
         else:
             self.image_states = self.image_states[rows]
             self.cache.reorder_cache(rows)
+
+
+class PrefixedDecoding:
+    """A batch of images being captioned by a decoder-only language model."""
+
+    def __init__(self, language_model: Any, prefix: torch.Tensor) -> None:
+        self.language_model = language_model
+        self.prefix = prefix
+        """``(B, M, D)`` embeddings that stand for the images."""
+        self.cache: Any = None
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        """``(R, t)`` new tokens to ``(R, V)`` logits of the token that follows."""
+        embedded = self.language_model.get_input_embeddings()(tokens)
+        if self.cache is None:
+            beams = len(tokens) // len(self.prefix)
+            prefix = self.prefix.repeat_interleave(beams, 0).to(embedded.dtype)
+            embedded = torch.cat([prefix, embedded], 1)
+        output = self.language_model(
+            inputs_embeds=embedded, past_key_values=self.cache, use_cache=True, logits_to_keep=1
+        )
+        self.cache = output.past_key_values
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+    def reorder(self, rows: torch.Tensor) -> None:
+        """Continue from these rows."""
+        self.cache.reorder_cache(rows)

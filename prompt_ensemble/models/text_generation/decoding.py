@@ -9,7 +9,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class Said:
+class Hypothesis:
     """Tokens of a caption, without the prompt and the end, and how likely they are."""
 
     tokens: list[int]

@@ -60,9 +60,9 @@ class Generation:
     num_return_sequences: int = 1
 
     def __post_init__(self) -> None:
-        for wrong, advice in faults(self):
+        for wrong, advice in _faults(self):
             if wrong:
-                raise BadConfig(f"generation options make no sense: {advice}; got {self.said()}")
+                raise BadConfig(f"generation options make no sense: {advice}; got {self.as_text()}")
 
     def overridden(self, options: GenerationOptions) -> Generation:
         """These values, where the user has not set others."""
@@ -90,9 +90,9 @@ class Generation:
             min_new_tokens=None,
         )
 
-    def said(self) -> str:
+    def as_text(self) -> str:
         """All values in one line, as ``--set`` takes them."""
-        return listed(asdict(self))
+        return _in_one_line(asdict(self))
 
     def brief(self) -> str:
         """The same, without what is as in a plain greedy search, beams and length always."""
@@ -101,7 +101,7 @@ class Generation:
         for name, twin in TWINS.items():
             if values[twin] is not None:
                 del values[name]
-        return listed(
+        return _in_one_line(
             {
                 name: value
                 for name, value in values.items()
@@ -110,12 +110,12 @@ class Generation:
         )
 
 
-def listed(values: Mapping[str, object]) -> str:
+def _in_one_line(values: Mapping[str, object]) -> str:
     """Names and values in one line."""
     return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
 
-def faults(generation: Generation) -> list[tuple[bool, str]]:
+def _faults(generation: Generation) -> list[tuple[bool, str]]:
     """Each rule a generation must keep, and whether it is broken."""
     g = generation
     return [
@@ -125,7 +125,7 @@ def faults(generation: Generation) -> list[tuple[bool, str]]:
             not g.do_sample and g.num_return_sequences > g.num_beams,
             "without do_sample no more captions (num_return_sequences) than num_beams",
         ),
-        *length_faults(g),
+        *_length_faults(g),
         (g.no_repeat_ngram_size < 0, "no_repeat_ngram_size must not be negative (0 is off)"),
         (g.repetition_penalty <= 0, "repetition_penalty must be above 0 (1 is off)"),
         (g.early_stopping not in STOPPING, "early_stopping is one of false, true, 'never'"),
@@ -134,7 +134,7 @@ def faults(generation: Generation) -> list[tuple[bool, str]]:
     ]
 
 
-def length_faults(generation: Generation) -> list[tuple[bool, str]]:
+def _length_faults(generation: Generation) -> list[tuple[bool, str]]:
     """The rules of the lengths; those of different counting meet once the prompt is known."""
     g = generation
     longest, shortest = g.max_new_tokens, g.min_new_tokens

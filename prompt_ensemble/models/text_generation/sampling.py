@@ -1,8 +1,9 @@
 """Sampling captions, each from a random stream of its own.
 
 The stream is seeded by the run's seed, the image's pixels and the caption's number, so an image
-says the same alone and in any batch. A word is drawn as the likeliest after Gumbel noise: unlike
-a place in a sorted list that does not hang on the last bit of thirty thousand probabilities.
+has the same captions alone and in any batch. A word is drawn as the likeliest after Gumbel noise
+(``argmax(log p - log(-log u))`` follows p): unlike a place in a sorted list that does not hang on
+the last bit of thirty thousand probabilities.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Sequence
 
 import torch
 
-from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.decoding import Decoding, Hypothesis
 from prompt_ensemble.models.text_generation.generation import Generation
+from prompt_ensemble.models.text_generation.logit_rules import LogitRules
 from prompt_ensemble.models.text_generation.token_rules import NO_RULES, TokenRules
-from prompt_ensemble.models.text_generation.token_scores import Weighing
 
 
 def streams(pixels: torch.Tensor, generation: Generation) -> list[torch.Generator]:
@@ -36,24 +37,24 @@ def sample(
     generation: Generation,
     opened: Sequence[torch.Generator],
     rules: TokenRules = NO_RULES,
-) -> list[list[Said]]:
+) -> list[list[Hypothesis]]:
     """Captions by image, likeliest first; ``prompt`` is ``(B, t)``, a stream per caption."""
     generation = generation.settled(prompt.shape[1])
     prompts = prompt.repeat_interleave(generation.num_return_sequences, 0)
-    weighing = Weighing(prompts, end, generation, rules)
-    tokens = new = weighing.prompt
+    logit_rules = LogitRules(prompts, end, generation, rules)
+    tokens = new = logit_rules.prompt
     total = torch.zeros(len(tokens), device=tokens.device)
     finished = torch.zeros_like(tokens[:, 0], dtype=torch.bool)
     while tokens.shape[1] < generation.max_length and not finished.all():
         logits = decoding.step(new).float()
         likely = logits.log_softmax(-1)
-        weighing.weigh(logits, tokens)
+        logit_rules.apply(logits, tokens)
         drawn = draw(logits, generation, opened).masked_fill(finished, end)
         total += likely.gather(1, drawn[:, None])[:, 0].masked_fill(finished, 0)
-        finished |= weighing.ended(drawn)
+        finished |= logit_rules.ended(drawn)
         new = drawn.masked_fill(finished, end)[:, None]
         tokens = torch.cat([tokens, new], 1)
-    return ranked(tokens[:, weighing.given :], total, end, generation)
+    return ranked(tokens[:, logit_rules.prompt_length :], total, end, generation)
 
 
 def draw(
@@ -77,13 +78,13 @@ def within_top(likely: torch.Tensor, share: float) -> torch.Tensor:
 
 def ranked(
     tokens: torch.Tensor, total: torch.Tensor, end: int, generation: Generation
-) -> list[list[Said]]:
+) -> list[list[Hypothesis]]:
     """Captions by image, cut at their end, best first; scored per token with its end."""
-    said = []
+    captions = []
     for row, likelihood in zip(tokens.tolist(), total.tolist(), strict=True):
         length = row.index(end) if end in row else len(row)
         score = likelihood / max(1, length + (end in row)) ** generation.length_penalty
-        said.append(Said(row[:length], score))
+        captions.append(Hypothesis(row[:length], score))
     several = generation.num_return_sequences
-    images = [said[start : start + several] for start in range(0, len(said), several)]
-    return [sorted(captions, key=lambda caption: -caption.score) for captions in images]
+    images = [captions[start : start + several] for start in range(0, len(captions), several)]
+    return [sorted(image, key=lambda caption: -caption.score) for image in images]

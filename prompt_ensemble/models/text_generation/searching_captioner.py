@@ -1,4 +1,4 @@
-"""A captioner made of its parts: recipe, network, search, words."""
+"""A captioner made of its parts: preprocessing, network, search, tokenizer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.outputs import Line
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.models.text_generation.beam_search import fairseq_search, search_captions
-from prompt_ensemble.models.text_generation.captioner import Caption
-from prompt_ensemble.models.text_generation.decoding import Decoding, Said
+from prompt_ensemble.models.text_generation.decoding import Decoding, Hypothesis
 from prompt_ensemble.models.text_generation.generation import Generation
 from prompt_ensemble.models.text_generation.sampling import sample, streams
 from prompt_ensemble.models.text_generation.token_rules import NO_RULES, TokenRules
@@ -24,9 +24,9 @@ class SearchingCaptioner:
 
     preprocessing: Preprocessing
     begin: Callable[[torch.Tensor], Decoding]
-    """Normalised pixels to a decoding that has seen them."""
+    """Normalised pixels to a decoding that has encoded the images once."""
     prompt: Sequence[int]
-    """The start token and any words put into the model's mouth."""
+    """The start token, and words that every caption continues without containing them."""
     end: int
     read: Callable[[list[int]], str]
     """Tokens after the prompt to text."""
@@ -36,9 +36,9 @@ class SearchingCaptioner:
     end_is_free: bool = False
     """Whether a caption of full length ends without cost ("forced end" in a configuration)."""
     rules: TokenRules = NO_RULES
-    """What the model's files say about single tokens."""
+    """Rules of the model's files about single tokens."""
     pad: int = 0
-    """A token that fairseq's search must never say."""
+    """A token that fairseq's search must never choose."""
 
     def __post_init__(self) -> None:
         start = len(self.prompt) + len(self.rules.opening(len(self.prompt)))
@@ -53,13 +53,15 @@ class SearchingCaptioner:
         """A picture as the model's recipe wants it."""
         return self.preprocessing.prepare(image)
 
-    def caption(self, pixels: torch.Tensor) -> list[tuple[Caption, ...]]:
-        """Captions of a batch, best first."""
+    def caption(self, pixels: torch.Tensor) -> list[tuple[Line, ...]]:
+        """Captions of each image of a ``(B, 3, H, W)`` uint8 batch, on the device, best first."""
         decoding = self.begin(self.preprocessing.normalise(pixels))
-        found = self.search(decoding, pixels)
-        return [tuple(Caption(self.read(s.tokens), s.score) for s in said) for said in found]
+        return [
+            tuple(Line("caption", self.read(best.tokens), best.score) for best in hypotheses)
+            for hypotheses in self._search(decoding, pixels)
+        ]
 
-    def search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Said]]:
+    def _search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Hypothesis]]:
         """Sampled captions, or those of a search."""
         prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
         if self.generation.do_sample:
@@ -67,7 +69,7 @@ class SearchingCaptioner:
             return sample(decoding, prompt, self.end, self.generation, stream, self.rules)
         return self.likeliest(decoding, prompt)
 
-    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
+    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Hypothesis]]:
         """Greedy or beam search as ``generate`` of transformers has it."""
         return search_captions(
             decoding,
@@ -82,7 +84,7 @@ class SearchingCaptioner:
 class FairseqCaptioner(SearchingCaptioner):
     """The same with fairseq's beam search."""
 
-    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Said]]:
+    def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Hypothesis]]:
         """The first captions that finish."""
         generation = self.generation.settled(prompt.shape[1])
         return fairseq_search(decoding, prompt, self.end, self.pad, generation)

@@ -14,11 +14,11 @@ def ban_repeats(logits: torch.Tensor, tokens: torch.Tensor, size: int) -> None:
     """
     if not 0 < size <= tokens.shape[1]:
         return
-    seen = tokens.unfold(1, size, 1)  # (R, T - size + 1, size)
+    ngrams = tokens.unfold(1, size, 1)  # (R, T - size + 1, size)
     tail = tokens[:, tokens.shape[1] - size + 1 :]
-    repeated = (seen[..., :-1] == tail.unsqueeze(1)).all(-1)
+    repeated = (ngrams[..., :-1] == tail.unsqueeze(1)).all(-1)
     penalty = torch.zeros_like(repeated, dtype=logits.dtype).masked_fill_(repeated, NEVER)
-    logits.scatter_add_(1, seen[..., -1], penalty)
+    logits.scatter_add_(1, ngrams[..., -1], penalty)
 
 
 def discourage_repeats(scores: torch.Tensor, tokens: torch.Tensor, penalty: float) -> None:
@@ -27,8 +27,9 @@ def discourage_repeats(scores: torch.Tensor, tokens: torch.Tensor, penalty: floa
     Scores above zero are divided by the penalty and those below multiplied with it.
     """
     if penalty != 1:
-        said = scores.gather(1, tokens)
-        scores.scatter_(1, tokens, torch.where(said < 0, said * penalty, said / penalty))
+        repeated = scores.gather(1, tokens)
+        weaker = torch.where(repeated < 0, repeated * penalty, repeated / penalty)
+        scores.scatter_(1, tokens, weaker)
 
 
 def ban_word(logits: torch.Tensor, word: int) -> None:

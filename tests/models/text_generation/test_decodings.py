@@ -67,9 +67,9 @@ def test_steps_and_reordered_beams_agree_with_the_whole_forward_pass(network):
 def test_blips_fused_vision_is_that_of_transformers(captioners):
     from transformers import BlipForConditionalGeneration
 
-    from prompt_ensemble.members.captioners.blip_vision import look
+    from prompt_ensemble.members.captioners.blip_vision import encode_images
 
     tower = load_model(BlipForConditionalGeneration, captioners / "blip", "blip").vision_model
     pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
-        torch.testing.assert_close(look(tower, pixels), tower(pixels).last_hidden_state)
+        torch.testing.assert_close(encode_images(tower, pixels), tower(pixels).last_hidden_state)

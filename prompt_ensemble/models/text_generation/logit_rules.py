@@ -1,4 +1,4 @@
-"""How the words that may come next are weighed, in the order of transformers' ``generate``."""
+"""What may come next: rules that change logits, in the order of transformers' ``generate``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from prompt_ensemble.models.text_generation.token_bans import (
 from prompt_ensemble.models.text_generation.token_rules import TokenRules
 
 
-class Weighing:
-    """What was asked for and what the model's files say, on the device before the first step."""
+class LogitRules:
+    """The user's options and the rules of the model's files, on the device from the start."""
 
     def __init__(
         self, prompt: torch.Tensor, end: int, generation: Generation, rules: TokenRules
@@ -24,21 +24,21 @@ class Weighing:
 
         self.generation = generation
         self.end = end
-        self.given = prompt.shape[1]
-        """Tokens of the prompt that no one counts as said."""
-        opening = on_device(rules.opening(self.given)).expand(len(prompt), -1)
+        self.prompt_length = prompt.shape[1]
+        """Tokens that belong to no caption; what a rule puts after them does."""
+        opening = on_device(rules.opening(self.prompt_length)).expand(len(prompt), -1)
         self.prompt = torch.cat([prompt, opening], 1)
         self.ends = on_device((end, *rules.more_ends))
         self.never = on_device(rules.never)
         self.never_first = on_device(rules.never_first)
         self.image = on_device(rules.image)
 
-    def weigh(self, scores: torch.Tensor, tokens: torch.Tensor) -> None:
+    def apply(self, scores: torch.Tensor, tokens: torch.Tensor) -> None:
         """Change ``(R, V)`` scores of what follows ``(R, T)`` tokens, in place."""
         length, generation = tokens.shape[1], self.generation
-        said = torch.cat([self.image.expand(len(tokens), -1), tokens], 1)
-        discourage_repeats(scores, said, generation.repetition_penalty)
-        ban_repeats(scores, said, generation.no_repeat_ngram_size)
+        earlier = torch.cat([self.image.expand(len(tokens), -1), tokens], 1)
+        discourage_repeats(scores, earlier, generation.repetition_penalty)
+        ban_repeats(scores, earlier, generation.no_repeat_ngram_size)
         if length < generation.min_length:
             ban_words(scores, self.ends)
         ban_words(scores, self.never)
