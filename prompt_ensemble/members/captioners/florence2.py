@@ -47,8 +47,8 @@ class Florence2Predictor(TransformersCaptioner):
         question = tokenizer(self.options.question).input_ids
         start, *_ = self.tokens("decoder_start_token_id", model, text)
         ends = self.tokens("eos_token_id", model, text)
-        begin = partial(begin, model, question)
-        return Decoder(begin, (start,), ends, text.max_position_embeddings)
+        with_question = partial(begin, model, question)
+        return Decoder(with_question, (start,), ends, text.max_position_embeddings)
 
 
 def begin(model: Any, question: list[int], pixels: torch.Tensor) -> Decoding:
