@@ -65,9 +65,11 @@ def write_images(folder: Path, count: int) -> None:
 
 def write_ofa(folder: Path, size: str) -> None:
     """As the authors publish it, with a vocabulary that only has numbers for words."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
     from prompt_ensemble.models.ofa.config import SIZES
     from prompt_ensemble.models.ofa.model import Ofa
-    from prompt_ensemble.models.ofa.tokenizer import ADDED, byte_characters
+    from prompt_ensemble.models.ofa.tokenizer import ADDED
 
     folder.mkdir()
     torch.manual_seed(0)
@@ -75,7 +77,7 @@ def write_ofa(folder: Path, size: str) -> None:
     model = Ofa(config)
     torch.nn.init.normal_(model.encoder.embed_tokens.weight, std=config.d_model**-0.5)
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    known = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters().values()]
+    known = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet())]
     missing = config.vocab_size - len(ADDED) - len(known) - 1
     words = [*known, *(f"w{number}" for number in range(missing)), "<mask>"]
     (folder / "config.json").write_text(json.dumps(asdict(config) | {"model_type": "ofa"}))

@@ -278,12 +278,14 @@ def write_gpt2_tokenizer(folder):
 
 def save_ofa(folder: Path) -> Path:
     """An OFA folder with a vocabulary of bytes, its table of words stored three times as theirs."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
     from prompt_ensemble.models.ofa.config import OfaConfig
     from prompt_ensemble.models.ofa.model import Ofa
-    from prompt_ensemble.models.ofa.tokenizer import ADDED, byte_characters
+    from prompt_ensemble.models.ofa.tokenizer import ADDED
 
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters().values(), "Ġa", "Ġcat", "<mask>"]
+    words = ["<s>", "<pad>", "</s>", "<unk>", *sorted(ByteLevel.alphabet()), "Ġa", "Ġcat", "<mask>"]
     config = OfaConfig(
         vocab_size=len(words) + len(ADDED),
         d_model=32,

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import torch
 from models.ofa.rule_weights import rule_state
+from tokenizers.pre_tokenizers import ByteLevel
 
 from prompt_ensemble.models.ofa.checkpoint import build
 from prompt_ensemble.models.ofa.config import OfaConfig
 from prompt_ensemble.models.ofa.model import Ofa
-from prompt_ensemble.models.ofa.tokenizer import ADDED, byte_characters
+from prompt_ensemble.models.ofa.tokenizer import ADDED
 
 GOLDENS = json.loads(Path(__file__).with_name("goldens.json").read_text())
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-WORDS = [*SPECIALS, *byte_characters().values(), "Ġa", "Ġd", "og", "Ġdog", "<mask>"]
+WORDS = [*SPECIALS, *sorted(ByteLevel.alphabet()), "Ġa", "Ġd", "og", "Ġdog", "<mask>"]
 MERGES = ["Ġ a", "Ġ d", "o g", "Ġd og"]
 
 
