@@ -99,6 +99,10 @@ format: install ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: reference
+reference: install ## write docs/reference from the code
+	$(BIN)/python -m scripts.write_reference
+
 # The embedded regressor is judged on left-out sources, then trained on all pairs, in minutes.
 EMBEDDED = $(BIN)/python -m scripts.embedded
 MATERIAL = --data $(DATA) --open-prompts $(OPEN_PROMPTS) --competition $(COMPETITION)

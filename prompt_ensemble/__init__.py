@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.run.config import load_preset
     from prompt_ensemble.run.ensemble import Ensemble, load_ensemble, predict
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 PUBLIC_NAMES = {
     "Embeddings": "core.embeddings",

@@ -20,6 +20,7 @@ from PIL import Image
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members import registry
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.device import Placement
@@ -79,7 +80,7 @@ class ColourPredictor(Predictor):
     def needs(self) -> tuple[str, ...]:
         return (self.options.after,) if self.options.after else ()
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         return OpenedColour(self.options)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:

@@ -11,6 +11,7 @@ from PIL import Image, ImageColor
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.weights import WeightRoots
@@ -78,7 +79,7 @@ class ColourNamePredictor(Predictor):
         """All that changes the outputs."""
         return {"version": VERSION} | asdict(self.options)
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The palette on the device."""
         return OpenedColourNames(self.options, placement.device)
 

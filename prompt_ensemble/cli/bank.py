@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from prompt_ensemble.core.outputs import Line
     from prompt_ensemble.members.neighbours.neighbour_bank import Embed
+    from prompt_ensemble.models.device import Placement
 
 EMBEDDED = "embedded-lites"
 """Says where images lie in banks that were made without a tower."""
@@ -119,13 +120,12 @@ def index(folder: Path, kind: str) -> None:
 @click.option("--effort", default=64, show_default=True, type=click.IntRange(min=1))
 @tower
 @architecture
-@options.weights
-@options.device
+@options.running
 @options.as_json
 def query(
     folder: Path, texts: tuple[str, ...], images: tuple[Path, ...], nearest: int, index: str,
     effort: int, tower: str, architecture: str, weights: tuple[Path, ...], device: str,
-    as_json: bool,
+    precision: str, workers: int | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show the prompts of FOLDER nearest to TEXTS or images: cosine, tab, prompt."""
     if bool(texts) == bool(images):
@@ -134,10 +134,21 @@ def query(
         "nearest": nearest, "shown": nearest, "index": index, "effort": effort,
         "tower": tower, "architecture": architecture,
     }  # fmt: skip
+    from prompt_ensemble.models.device import choose_placement
+
     near = (
-        near_images(folder, images, settings, weights, device)
+        near_images(
+            folder,
+            images,
+            settings,
+            weights=weights,
+            device=device,
+            precision=precision,
+            workers=workers,
+            progress=options.shown_progress(quiet),
+        )
         if images
-        else near_texts(folder, texts, settings, weights, device)
+        else near_texts(folder, texts, settings, weights, choose_placement(device, precision))
     )
     for name, prompts in near:
         show(name, prompts, as_json)
@@ -145,7 +156,7 @@ def query(
 
 def near_texts(
     folder: Path, texts: Sequence[str], settings: Mapping[str, object], weights: Sequence[Path],
-    device: str,
+    placement: Placement,
 ) -> Iterator[tuple[str, list[Line]]]:  # fmt: skip
     """Each text, and the prompts of the bank that are nearest to it."""
     import torch
@@ -159,14 +170,13 @@ def near_texts(
         check_space,
         searcher,
     )
-    from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.models.two_sided_towers.tower_source import find_tower, load_tower
     from prompt_ensemble.models.weights import WeightRoots
 
     bank = open_neighbours(folder)
     chosen = from_table(NeighbourOptions, settings, "bank query")
-    placement, roots = choose_placement(device), WeightRoots.usual(weights)
+    roots = WeightRoots.usual(weights)
     source = find_tower(chosen.tower, chosen.architecture, roots) if chosen.tower else None
     check_space(folder, source)
     if source:
@@ -185,18 +195,15 @@ def near_texts(
 
 
 def near_images(
-    folder: Path, images: Sequence[Path], settings: Mapping[str, object], weights: Sequence[Path],
-    device: str,
-) -> Iterator[tuple[str, list[Line]]]:  # fmt: skip
+    folder: Path, images: Sequence[Path], settings: Mapping[str, object], **running: Any
+) -> Iterator[tuple[str, list[Line]]]:
     """Each image's id, and the prompts of the bank that are nearest to it."""
     from prompt_ensemble.run.config import MemberConfig, RunConfig
     from prompt_ensemble.run.ensemble import load_ensemble
     from prompt_ensemble.run.members import make_member
 
     settings = {**settings, "tower": settings["tower"] or EMBEDDED}
-    with load_ensemble(
-        RunConfig("bank", ()), weights=weights, device=device, memory_budget=0
-    ) as ensemble:
+    with load_ensemble(RunConfig("bank", ()), memory_budget=0, **running) as ensemble:
         config = MemberConfig("neighbours", "neighbours", str(folder.absolute()), options=settings)
         member = make_member(config, ensemble.roots)
         album = ensemble.survey(list(images))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -17,7 +18,10 @@ from prompt_ensemble.cli import options
 )  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 @options.sample
-def command(run: Path, pairs: tuple[str, ...], out: Path, sample: Path | None) -> None:
+@options.as_json
+def command(
+    run: Path, pairs: tuple[str, ...], out: Path, sample: Path | None, as_json: bool
+) -> None:
     """Blend the members of RUN, the folder that 'predict --out' filled."""
     from prompt_ensemble.core.blend import blend
     from prompt_ensemble.core.embeddings import Embeddings
@@ -31,7 +35,8 @@ def command(run: Path, pairs: tuple[str, ...], out: Path, sample: Path | None) -
             raise BadConfig(f"{run} has no member {name!r}; {nearest_name(name, list(files))}")
     blended = blend({name: Embeddings.load(files[name]) for name in weights}, weights)
     write_submission(out, blended, submission_ids(sample) if sample else None)
-    click.echo(f"{len(blended)} images in {out}")
+    record = {"submission": str(out), "images": len(blended)}
+    click.echo(json.dumps(record) if as_json else f"{len(blended)} images in {out}")
 
 
 def read_weights(pairs: tuple[str, ...]) -> dict[str, float]:

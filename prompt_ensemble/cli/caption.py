@@ -39,20 +39,20 @@ class CaptionCommand(click.Command):
     help="Write rows of image_id and caption; finished batches are kept beside it, so the same "
     "command continues a stopped run.",
 )  # fmt: skip
-@options.weights
-@options.device
-@options.precision
-@options.workers
+@options.as_json
+@options.running
 def command(
     images: tuple[Path, ...],
     name: str,
     pairs: tuple[str, ...],
     batch_size: int,
     out: Path | None,
+    as_json: bool,
     weights: tuple[Path, ...],
     device: str,
     precision: str,
     workers: int | None,
+    quiet: bool,
 ) -> None:
     """Say what is in IMAGES (folders or files): id, tab, caption."""
     from prompt_ensemble.run.config import RunConfig
@@ -60,7 +60,7 @@ def command(
 
     with load_ensemble(
         RunConfig("caption", ()), weights=weights, device=device, precision=precision,
-        workers=workers,
+        workers=workers, progress=options.shown_progress(quiet),
     ) as ensemble:  # fmt: skip
         settings = options.read_settings(pairs)
         member = find_captioner_member(name, settings, ensemble.roots, batch_size)
@@ -70,22 +70,25 @@ def command(
         # A batch at a time: captions are slow, and nobody wants to wait for a hundred.
         outputs = ensemble.outputs(member, album, store=store, batches_per_shard=1)
         rows = (row for batch in outputs for row in speaking.captions(batch))
-        write(rows, out) if out else show(rows)
+        _write(rows, out, as_json) if out else _show(rows, as_json)
     report_unreadable(album)
 
 
-def show(rows: Iterator[tuple[str, str]]) -> None:
+def _show(rows: Iterator[tuple[str, str]], as_json: bool) -> None:
     """A line per caption, as soon as it is there."""
     for image_id, caption in rows:
-        click.echo(f"{image_id}\t{caption}")
+        click.echo(_json_row(image_id, caption) if as_json else f"{image_id}\t{caption}")
 
 
-def write(rows: Iterator[tuple[str, str]], out: Path) -> None:
+def _write(rows: Iterator[tuple[str, str]], out: Path, as_json: bool) -> None:
     """The same, and a file of JSON rows that appears once all are there."""
     from prompt_ensemble.core.files import atomic_file
 
     with atomic_file(out) as file:
         for image_id, caption in rows:
-            click.echo(f"{image_id}\t{caption}")
-            row = {"image_id": image_id, "caption": caption}
-            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+            _show(iter([(image_id, caption)]), as_json)
+            file.write((_json_row(image_id, caption) + "\n").encode())
+
+
+def _json_row(image_id: str, caption: str) -> str:
+    return json.dumps({"image_id": image_id, "caption": caption}, ensure_ascii=False)

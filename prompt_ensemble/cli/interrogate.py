@@ -45,7 +45,6 @@ def command(
     device: str, precision: str, workers: int | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Say which prompts could have made IMAGES (folders or files): id, tab, prompt."""
-    from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.run.config import MemberConfig, RunConfig
     from prompt_ensemble.run.ensemble import find_captioner_member, load_ensemble
     from prompt_ensemble.run.members import make_member
@@ -62,7 +61,7 @@ def command(
         settings["captions_from"] = CAPTIONS
     with load_ensemble(
         RunConfig("interrogate", ()), weights=weights, device=device, precision=precision,
-        workers=workers, progress=silent if quiet else bar, memory_budget=0,
+        workers=workers, progress=options.shown_progress(quiet), memory_budget=0,
     ) as ensemble:  # fmt: skip
         config = MemberConfig("interrogator", "interrogator", tower, 1.0, batch_size, settings)
         member = make_member(config, ensemble.roots)

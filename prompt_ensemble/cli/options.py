@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from prompt_ensemble.core.progress import Progress
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -50,6 +53,15 @@ def together(*options: Decorator) -> Decorator:
         return function
 
     return decorate
+
+
+def shown_progress(quiet: bool) -> Progress:
+    """The progress of a command that prints rows: on a terminal the rows themselves are it."""
+    import sys
+
+    from prompt_ensemble.core.progress import bar, silent
+
+    return silent if quiet or sys.stdout.isatty() else bar
 
 
 running = together(weights, device, precision, workers, quiet)

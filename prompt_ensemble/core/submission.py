@@ -142,6 +142,7 @@ def read_rows(source: Source) -> tuple[pa.ChunkedArray, np.ndarray]:
     import pyarrow as pa
     from pyarrow import csv
 
+    source = Path(source) if isinstance(source, str) else source
     if isinstance(source, Path) and not source.exists():
         raise BadSubmission(f"{source} is not there; 'prompt-ensemble predict' writes it")
     wanted = f"a table of '{ID_COLUMN},{VALUE_COLUMN}' rows"

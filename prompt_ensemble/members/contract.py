@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.core.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
@@ -77,8 +78,8 @@ class Predictor(ABC):
         return ()
 
     @abstractmethod
-    def open(self, placement: Placement) -> OpenedModel:
-        """Load the model onto the device."""
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
+        """Load the model onto the device; ``progress`` shows what of it takes long."""
 
     @abstractmethod
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:

@@ -129,7 +129,7 @@ class Ensemble:
         self._progress = progress
         if memory_budget is None:
             memory_budget = int(WARM_SHARE * whole_memory(self.placement))
-        self._warm = WarmModels(self.placement, memory_budget)
+        self._warm = WarmModels(self.placement, memory_budget, progress)
         self._one_device = InProcess(self.placement, self._warm)
         self._executor: Executor = (
             WorkerProcesses(placements) if len(placements) > 1 else self._one_device

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members.contract import OpenedModel
 from prompt_ensemble.models.device import Placement, held_memory, release
 from prompt_ensemble.run.members import Member
@@ -24,10 +25,11 @@ class _Warm:
 class WarmModels:
     """Models by what determines them; the least recently used make room for others."""
 
-    def __init__(self, placement: Placement, budget: int = 0) -> None:
+    def __init__(self, placement: Placement, budget: int = 0, progress: Progress = silent) -> None:
         """With a ``budget`` of 0 bytes a model is given up as soon as its member has run."""
         self.placement = placement
         self.budget = budget
+        self.progress = progress
         self._models: OrderedDict[str, _Warm] = OrderedDict()
 
     def __len__(self) -> int:
@@ -62,11 +64,11 @@ class WarmModels:
         """The model, opened; where memory runs out all others are closed first."""
         before = held_memory(self.placement)
         try:
-            model = member.predictor.open(self.placement)
+            model = member.predictor.open(self.placement, self.progress)
         except torch.OutOfMemoryError:
             if not self._models:
                 raise
             self.close()
             before = held_memory(self.placement)
-            model = member.predictor.open(self.placement)
+            model = member.predictor.open(self.placement, self.progress)
         return _Warm(model, max(0, held_memory(self.placement) - before))

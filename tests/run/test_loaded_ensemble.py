@@ -26,9 +26,9 @@ def opened_models(monkeypatch):
     seeds: list[int] = []
     open_model = ColourPredictor.open
 
-    def noted(self, placement):
+    def noted(self, *arguments):
         seeds.append(self.options.seed)
-        return open_model(self, placement)
+        return open_model(self, *arguments)
 
     monkeypatch.setattr(ColourPredictor, "open", noted)
     return seeds

@@ -42,9 +42,9 @@ def test_the_first_batch_is_not_counted(photos, tmp_path, clock):
 def test_loading_is_apart_from_looking(photos, tmp_path, clock, monkeypatch):
     opened = ColourPredictor.open
 
-    def slowly(self, placement):
+    def slowly(self, *arguments):
         clock["time"] += 30.0
-        return opened(self, placement)
+        return opened(self, *arguments)
 
     monkeypatch.setattr(ColourPredictor, "open", slowly)
     (cost,) = planned(photos, one_member(seconds_per_batch=2.0))

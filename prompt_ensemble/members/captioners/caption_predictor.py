@@ -14,6 +14,7 @@ import numpy as np
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members.captioners.wording import Wording, word
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.checkpoints import read_json
@@ -139,7 +140,7 @@ class CaptionPredictor(Predictor):
     def load(self, placement: Placement) -> SearchingCaptioner:
         """The captioner, on its device."""
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The loaded captioner as the inference loop wants it."""
         with opening(self.path):
             return OpenedCaptioner(self.load(placement))

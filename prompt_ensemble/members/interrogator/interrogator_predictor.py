@@ -51,7 +51,6 @@ class InterrogatorPredictor(Predictor):
         self.tower = find_tower(weights or EMBEDDED_TOWER, options.architecture, roots)
         whole = load_vocabulary(options.lists)
         self.lists = {name: whole[name] for name in wanted_lists(options)}
-        self.progress: Progress = silent
 
     @cached_property
     def tower_digest(self) -> str:
@@ -68,7 +67,7 @@ class InterrogatorPredictor(Predictor):
         """The member whose captions begin the prompts."""
         return (self.options.captions_from,) if self.options.captions_from else ()
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """Tower and banks on the device; banks not in the cache are embedded now."""
         from prompt_ensemble.members.interrogator.interrogator import Interrogator
         from prompt_ensemble.members.interrogator.phrase_tables import stack_banks
@@ -76,7 +75,7 @@ class InterrogatorPredictor(Predictor):
         from prompt_ensemble.models.two_sided_towers.tower_source import load_tower
 
         tower = load_tower(self.tower, placement, self.roots)
-        banks = open_banks(tower, self.tower, self.lists, self.options, self.progress)
+        banks = open_banks(tower, self.tower, self.lists, self.options, progress)
         # Merged lists first, so that they are one piece of the matrix.
         merged, tables = stack_banks(
             [bank for bank in banks if bank.name in MERGED],

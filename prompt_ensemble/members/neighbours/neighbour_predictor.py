@@ -18,6 +18,7 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.weighted_mean import inverse_power_shares, weighted_mean
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.two_sided_towers.tower_source import (
@@ -105,7 +106,7 @@ class NeighbourPredictor(Predictor):
         """The member whose vectors are looked up."""
         return (self.options.vectors_from,) if self.options.vectors_from else ()
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The bank, mapped, and its index if one is wanted."""
         from prompt_ensemble.members.neighbours.neighbour_bank import open_neighbours
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from prompt_ensemble.core.embeddings import Embeddings, Encode, unit_rows
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.weighted_mean import inverse_power_shares
 from prompt_ensemble.data.phrase_lists import load_phrases
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
@@ -75,12 +76,12 @@ class PhrasePredictor(Predictor):
         """The member whose vectors are looked up."""
         return (self.options.vectors_from,)
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """Banks on the device; those not in the cache are embedded now."""
         from prompt_ensemble.data.phrase_bank import open_bank
 
-        encoder = SentenceEncoder(placement=placement)
-        banks = [open_bank(one, self.encoder_digest, encoder.encode) for one in self.lists]
+        encode = partial(SentenceEncoder(placement=placement).encode, progress=progress)
+        banks = [open_bank(one, self.encoder_digest, encode) for one in self.lists]
         return OpenedPhrases(banks, self.options, placement)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.members.contract import OpenedModel, Predictor
 from prompt_ensemble.members.regressors.regression_options import (
@@ -79,7 +80,7 @@ class RegressionPredictor(Predictor):
         path = self.path / TRAINED_ON
         return path if self.card and path.is_file() else None
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The network, on the device."""
         from prompt_ensemble.members.regressors.opened_regressor import OpenedRegressor
         from prompt_ensemble.members.regressors.timm_checkpoint import (

@@ -14,7 +14,7 @@ from PIL import Image
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig, BadWeights, UnreadableImage
 from prompt_ensemble.core.outputs import Outputs
-from prompt_ensemble.core.progress import Progress
+from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.images.find import ImageFile
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.images.survey import survey
@@ -88,7 +88,7 @@ class _TowerFeatures(Predictor):
             "backbones": backbones,
         }
 
-    def open(self, placement: Placement) -> OpenedModel:
+    def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The tower with its published weights, in its fastest form."""
         tower = build_tower(self.tower)
         load_backbones(tower, self.tower, self.roots)
