@@ -28,7 +28,7 @@ def command(
     from prompt_ensemble.core.errors import BadConfig, nearest_name
     from prompt_ensemble.core.submission import submission_ids, write_submission
 
-    weights = read_weights(pairs)
+    weights = _read_weights(pairs)
     files = {path.stem: path for path in sorted((run / "embeddings").glob("*.safetensors"))}
     for name in weights:
         if name not in files:
@@ -39,7 +39,7 @@ def command(
     click.echo(json.dumps(record) if as_json else f"{len(blended)} images in {out}")
 
 
-def read_weights(pairs: tuple[str, ...]) -> dict[str, float]:
+def _read_weights(pairs: tuple[str, ...]) -> dict[str, float]:
     """``MEMBER=NUMBER`` settings as weights."""
     weights = options.read_settings(pairs)
     for name, weight in weights.items():

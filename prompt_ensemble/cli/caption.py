@@ -12,7 +12,7 @@ from prompt_ensemble.cli import options
 from prompt_ensemble.cli.unreadable import report_unreadable
 
 
-class CaptionCommand(click.Command):
+class _CaptionCommand(click.Command):
     """Its help ends with what each kind generates with, read off the captioners when asked for."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -23,7 +23,7 @@ class CaptionCommand(click.Command):
             formatter.write_dl(published_lines())
 
 
-@click.command("caption", cls=CaptionCommand)
+@click.command("caption", cls=_CaptionCommand)
 @options.images
 @click.option(
     "--model", "name", required=True, metavar="NAME",

@@ -22,7 +22,7 @@ def command(submission: Path, folder: Path | None, sample: Path | None, as_json:
     """Check SUBMISSION against the images it is for; exit code 1 if anything is wrong."""
     from prompt_ensemble.core.submission import check_submission
 
-    faults = check_submission(submission, expected_ids(folder, sample))
+    faults = check_submission(submission, _expected_ids(folder, sample))
     if as_json:
         click.echo(json.dumps({"ok": not faults, "faults": [asdict(found) for found in faults]}))
     else:
@@ -31,7 +31,7 @@ def command(submission: Path, folder: Path | None, sample: Path | None, as_json:
         click.get_current_context().exit(1)
 
 
-def expected_ids(folder: Path | None, sample: Path | None) -> tuple[str, ...]:
+def _expected_ids(folder: Path | None, sample: Path | None) -> tuple[str, ...]:
     """Image ids in the order they must stand in; both sources given must agree."""
     from prompt_ensemble.core.errors import MismatchedIds
     from prompt_ensemble.core.submission import submission_ids

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.weights import WeightRoots
     from prompt_ensemble.run.config import MemberConfig, RunConfig
 
-READY = "ready"
+_READY = "ready"
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class _Diagnosis:
     """What a machine has and can run."""
 
     placement: str
@@ -52,7 +52,7 @@ def command(
     from prompt_ensemble.run.results import RECORDED_PACKAGES, installed_versions
 
     roots = WeightRoots.usual(weights)
-    diagnosis = Diagnosis(
+    diagnosis = _Diagnosis(
         placement=str(choose_placement(device, precision)),
         device=_device_name(device),
         versions=installed_versions(RECORDED_PACKAGES),
@@ -96,9 +96,9 @@ def _ensemble_states(
         states[config.name] = {
             member.name: _state(_check_member, member, roots) for member in config.members
         }
-        if set(states[config.name].values()) == {READY}:
+        if set(states[config.name].values()) == {_READY}:
             together = _state(open_members, config, roots)
-            states[config.name] |= {} if together == READY else {"(members)": together}
+            states[config.name] |= {} if together == _READY else {"(members)": together}
         if config.prior or config.prior_weight:
             states[config.name]["(prior)"] = _state(prior_of, config, roots)
     return states
@@ -129,10 +129,10 @@ def _state(begin: Callable[..., object], *arguments: object) -> str:
         begin(*arguments)
     except PromptEnsembleError as error:
         return str(error)
-    return READY
+    return _READY
 
 
-def _lines(diagnosis: Diagnosis) -> list[str]:
+def _lines(diagnosis: _Diagnosis) -> list[str]:
     """The diagnosis as lines for a person."""
     text = [
         f"{diagnosis.device}, models run on {diagnosis.placement}",
@@ -140,7 +140,7 @@ def _lines(diagnosis: Diagnosis) -> list[str]:
         f"weights are looked for in {', '.join(diagnosis.weight_folders)}",
     ]
     for preset, members in diagnosis.presets.items():
-        ready = all(member_state == READY for member_state in members.values())
+        ready = all(member_state == _READY for member_state in members.values())
         text.append(f"preset {preset}: {'ready' if ready else 'not ready'}")
         text += [f"  {name}: {member_state}" for name, member_state in members.items()]
     text += [f"plugin {plugin}: {its_state}" for plugin, its_state in diagnosis.plugins.items()]

@@ -35,7 +35,7 @@ def command(
     from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 
-    prompts = prompts_to_embed(texts, table)
+    prompts = _prompts_to_embed(texts, table)
     encoder = SentenceEncoder(placement=choose_placement(device))
     vectors = encoder.encode(list(prompts.values()), progress=silent if quiet else bar)
     embeddings = Embeddings(tuple(prompts), vectors)
@@ -47,7 +47,7 @@ def command(
         click.echo(f"{len(embeddings)} embeddings in {out}")
 
 
-def prompts_to_embed(texts: tuple[str, ...], table: Path | None) -> dict[str, str]:
+def _prompts_to_embed(texts: tuple[str, ...], table: Path | None) -> dict[str, str]:
     """Id → text, from the arguments (numbered) or from a table."""
     from prompt_ensemble.data.truth import load_prompts
 

@@ -59,10 +59,10 @@ def command(
     if out:
         require_writable(out)
     truth = read_truth(truth_file, SentenceEncoder().encode)
-    found = evaluate_run(run, truth, shown)
+    found = _evaluate_run(run, truth, shown)
     gains = None
     if against:
-        gains = compare(found, evaluate_run((against,), truth, shown), truth.embeddings)
+        gains = compare(found, _evaluate_run((against,), truth, shown), truth.embeddings)
     record = as_record(found, gains)
     if out:
         files = {image.image_id: image.path for image in find_images([folder])} if folder else {}
@@ -76,7 +76,7 @@ def command(
         click.echo(f"page {out / 'report.html'}, table {out / 'images.csv'}")
 
 
-def evaluate_run(run: tuple[Path, ...], truth: Truth, progress: Progress) -> Evaluation:
+def _evaluate_run(run: tuple[Path, ...], truth: Truth, progress: Progress) -> Evaluation:
     """One run evaluated, with the signs of certainty it has left."""
     from prompt_ensemble.evaluation.evaluate import evaluate
     from prompt_ensemble.evaluation.finished_run import read_run

@@ -13,7 +13,7 @@ import click
 from prompt_ensemble import __version__
 from prompt_ensemble.core.errors import PromptEnsembleError, nearest_name
 
-FAULT = 70
+_FAULT = 70
 """Exit code of an error that nobody foresaw; sysexits.h calls it an internal software error."""
 COMMANDS = {
     "predict": "Look at images and write a checked submission.csv.",
@@ -34,7 +34,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class _LazyGroup(click.Group):
     """Knows its commands by name, so that help never imports one."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="prompt-ensemble")
 def group() -> None:
     """Which prompt made this image? As text and as the embedding a competition asks for."""
@@ -93,12 +93,12 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo(f"error: {where}{error.strerror or error}", err=True)
         return 1
     except Exception as error:  # the last net: a fault of ours, still one line for the user
-        click.echo(f"error: {report_fault(error)}", err=True)
-        return FAULT
+        click.echo(f"error: {_report_fault(error)}", err=True)
+        return _FAULT
     return result if isinstance(result, int) else 0
 
 
-def report_fault(error: Exception) -> str:
+def _report_fault(error: Exception) -> str:
     """One line about an error nobody foresaw; it names the file that keeps the traceback."""
     said = " ".join(str(error).split())[:200]
     line = f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from prompt_ensemble.core.progress import Progress
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 images = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 weights = click.option(
@@ -44,7 +44,7 @@ bad_images = click.option(
 )  # fmt: skip
 
 
-def together(*options: Decorator) -> Decorator:
+def together(*options: _Decorator) -> _Decorator:
     """Several options as one decorator, in the order given."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -82,11 +82,11 @@ def command(
         meanwhile=lambda rows: write_submission(out / "submission.csv", rows, ids),
         progress=silent if quiet else bar,
     )
-    check_written(out / "submission.csv", prediction, sample)
+    _check_written(out / "submission.csv", prediction, sample)
     click.echo(as_record(prediction, out) if as_json else summary(prediction, out))
 
 
-def check_written(path: Path, prediction: Prediction, sample: Path | None) -> None:
+def _check_written(path: Path, prediction: Prediction, sample: Path | None) -> None:
     """The file is read back and checked: what is reported as written is right."""
     from prompt_ensemble.core.errors import BadSubmission
     from prompt_ensemble.core.submission import check_submission, submission_ids

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.data.splits import Split
     from prompt_ensemble.run.tuned_blend import TunedBlend
 
-DEFAULT_PRIOR = "embedded-prior"
+_DEFAULT_PRIOR = "embedded-prior"
 
 
 @click.command("tune")
@@ -48,7 +48,7 @@ DEFAULT_PRIOR = "embedded-prior"
 @click.option(
     "--prior",
     metavar="NAME|FILE",
-    help=f"Mean prompt that a share may go to [default: {DEFAULT_PRIOR}, if it is there].",
+    help=f"Mean prompt that a share may go to [default: {_DEFAULT_PRIOR}, if it is there].",
 )
 @options.weights
 @click.option("--seed", default=0, show_default=True, help="Of the folds.")
@@ -96,12 +96,12 @@ def command(
         judged,
         groups,
         k_folds(groups, folds, seed),
-        prior=find_prior(prior, weights),
+        prior=_find_prior(prior, weights),
         signals=load_confidence(runs, judged.image_ids),
         doubts=[
             *told_by_filters(runs, judged.image_ids, known.prompts),
-            *training_doubts(judged, runs, trained_on),
-            *split_doubts(judged, split, held_out_fold),
+            *_training_doubts(judged, runs, trained_on),
+            *_split_doubts(judged, split, held_out_fold),
         ],
         progress=shown,
     )
@@ -114,21 +114,21 @@ def command(
     click.echo(json.dumps(asdict(tuned)) if as_json else summary(tuned, out))
 
 
-def find_prior(prior: str | None, roots: tuple[Path, ...]) -> Embeddings | None:
+def _find_prior(prior: str | None, roots: tuple[Path, ...]) -> Embeddings | None:
     """The prior asked for; the embedded one if none is and it is there."""
     from prompt_ensemble.core.errors import MissingWeights
     from prompt_ensemble.models.weights import WeightRoots
     from prompt_ensemble.run.prior import load_prior
 
     try:
-        return load_prior(prior or DEFAULT_PRIOR, WeightRoots.usual(roots))
+        return load_prior(prior or _DEFAULT_PRIOR, WeightRoots.usual(roots))
     except MissingWeights:
         if prior:
             raise
         return None
 
 
-def training_doubts(
+def _training_doubts(
     truth: Embeddings, runs: tuple[Path, ...], files: tuple[Path, ...]
 ) -> list[str]:
     """What is to be said of prompts that members were trained on.
@@ -144,11 +144,11 @@ def training_doubts(
     for digest, path in given.items():
         learners = [name for name, seen in digests.items() if seen == digest]
         what = f"{path} (which taught {', '.join(learners)})" if learners else str(path)
-        found.append(doubt(what, near_training(truth, training_vectors(path)), len(truth)))
+        found.append(doubt(what, near_training(truth, _training_vectors(path)), len(truth)))
     return [*found, *unchecked(digests, given)]
 
 
-def training_vectors(path: Path) -> np.ndarray:
+def _training_vectors(path: Path) -> np.ndarray:
     """Embeddings of the prompts in a file."""
     from prompt_ensemble.core.embeddings import Embeddings
     from prompt_ensemble.data.prompt_files import read_prompts
@@ -159,7 +159,7 @@ def training_vectors(path: Path) -> np.ndarray:
     return SentenceEncoder().encode(read_prompts([path]))
 
 
-def split_doubts(truth: Embeddings, split: Split | None, fold: int | None) -> list[str]:
+def _split_doubts(truth: Embeddings, split: Split | None, fold: int | None) -> list[str]:
     """What is to be said of images that members were not held out of."""
     from prompt_ensemble.run.leakage import doubt, trained_on
 

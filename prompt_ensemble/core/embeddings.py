@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_WIDTH = 384
 """Numbers in an all-MiniLM-L6-v2 sentence embedding."""
-ID_NAME = "image_id"
+_ID_NAME = "image_id"
 """What the ids are called in a table."""
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Texts to ``(N, 384)`` float32 unit rows: the sentence encoder, loaded when first called."""
@@ -77,12 +77,12 @@ class Embeddings:
         """A table of one row an image: ids as its index, the vector's numbers as its columns."""
         import pandas as pd
 
-        return pd.DataFrame(self.vectors, index=pd.Index(self.image_ids, name=ID_NAME))
+        return pd.DataFrame(self.vectors, index=pd.Index(self.image_ids, name=_ID_NAME))
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Embeddings:
         """The rows of such a table, scaled to length one; its index, or a column, has the ids."""
-        table = frame.set_index(ID_NAME) if ID_NAME in frame.columns else frame
+        table = frame.set_index(_ID_NAME) if _ID_NAME in frame.columns else frame
         try:
             vectors = table.to_numpy(np.float32)
         except (TypeError, ValueError) as error:

@@ -20,7 +20,7 @@ Each message is one line: what happened, where, what was expected, and the cure.
 
 from __future__ import annotations
 
-MOST_NAMES = 50
+_MOST_NAMES = 50
 """Known names that a message lists; timm has more than a thousand."""
 
 
@@ -87,7 +87,7 @@ def nearest_name(name: str, known: list[str]) -> str:
     """
     import difflib
 
-    if len(known) > MOST_NAMES:
+    if len(known) > _MOST_NAMES:
         near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
         return f"near ones: {', '.join(near)}" if near else f"{len(known)} are known, none near"
     near = difflib.get_close_matches(name, known, n=1)

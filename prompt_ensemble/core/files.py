@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from prompt_ensemble.core.errors import BadConfig
 
-CACHE_VARIABLE = "PROMPT_ENSEMBLE_CACHE"
+_CACHE_VARIABLE = "PROMPT_ENSEMBLE_CACHE"
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def file_digest(path: Path) -> str:
 
 def cache_folder() -> Path:
     """Where to keep what can be made again: ``PROMPT_ENSEMBLE_CACHE``, or the user's cache."""
-    named = os.environ.get(CACHE_VARIABLE)
+    named = os.environ.get(_CACHE_VARIABLE)
     if named:
         return Path(named)
     home = os.environ.get("XDG_CACHE_HOME")

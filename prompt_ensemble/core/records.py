@@ -26,11 +26,11 @@ FAULTS = (
     NotImplementedError, MemoryError, csv.Error,
 )  # fmt: skip
 """What Python, its csv and json modules, and Arrow raise over damaged records."""
-MOST_BYTES = 4 * 2**30
+_MOST_BYTES = 4 * 2**30
 """The largest table, which is read as a stream or holds long texts."""
 MOST_RECORD_BYTES = 2**28
 """The largest record that is read whole; a split of a million images takes far less."""
-DEEPEST = 100
+_DEEPEST = 100
 """Lists within lists; our records have fewer than ten, and writing them again recurses."""
 csv.field_size_limit(16 * 2**20)
 
@@ -40,7 +40,7 @@ def reading(
     where: Path | str,
     what: str,
     fault: type[PromptEnsembleError] = BadConfig,
-    most_bytes: int = MOST_BYTES,
+    most_bytes: int = _MOST_BYTES,
 ) -> Iterator[None]:
     """Whatever goes wrong inside becomes one line: ``where``, and ``what`` it should be."""
     try:
@@ -168,7 +168,7 @@ def _shallow(value: object) -> None:
     """Complain about lists and objects that are nested too deeply."""
     level, depth = [value], 0
     while level:
-        if depth > DEEPEST:
+        if depth > _DEEPEST:
             raise ValueError("nested too deeply")
         depth += 1
         level = [inner for outer in level for inner in _inside(outer)]

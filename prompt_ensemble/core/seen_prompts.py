@@ -1,6 +1,6 @@
 """Which prompts a model was trained on, without their texts: a Bloom filter of digests.
 
-Each prompt sets ``HASHES`` bits of the filter. A prompt whose bits are all set was almost surely
+Each prompt sets ``_HASHES`` bits of the filter. A prompt whose bits are all set was almost surely
 added: with 16 bits a prompt, 1 in 2,000 others passes by chance. So weights carry, in two bytes a
 prompt, what it takes to notice that a validation set was trained on.
 """
@@ -20,8 +20,8 @@ from prompt_ensemble.core.records import FAULTS
 
 TRAINED_ON = "trained_on.safetensors"
 """Its name in the folder of a trained model."""
-BITS_PER_PROMPT = 16
-HASHES = 11
+_BITS_PER_PROMPT = 16
+_HASHES = 11
 """The best number for 16 bits a prompt: 16 · ln 2. False positives: 0.6185 ** 16 = 0.05%."""
 
 
@@ -38,7 +38,7 @@ class SeenPrompts:
     def of(cls, prompts: Iterable[str]) -> SeenPrompts:
         """The filter of these prompts; the same prompts in any order give the same bits."""
         distinct = sorted({_normalised(prompt) for prompt in prompts} - {""})
-        bits = np.zeros(max(8, BITS_PER_PROMPT * len(distinct)), bool)
+        bits = np.zeros(max(8, _BITS_PER_PROMPT * len(distinct)), bool)
         if distinct:
             bits[_places(distinct, len(bits))] = True
         return cls(bits, len(distinct))
@@ -57,7 +57,7 @@ class SeenPrompts:
         from safetensors.numpy import save
 
         # Not as metadata: safetensors writes its keys in another order each time.
-        shape = np.array([len(self.bits), self.prompts, HASHES])
+        shape = np.array([len(self.bits), self.prompts, _HASHES])
         write_atomically(path, save({"bits": np.packbits(self.bits), "shape": shape}))
 
     @classmethod
@@ -68,8 +68,8 @@ class SeenPrompts:
         try:
             with safe_open(path, framework="numpy") as file:
                 length, prompts, hashes = file.get_tensor("shape").tolist()
-                if hashes != HASHES or length < 1:
-                    raise ValueError(f"{hashes} hashes into {length} bits, not {HASHES}")
+                if hashes != _HASHES or length < 1:
+                    raise ValueError(f"{hashes} hashes into {length} bits, not {_HASHES}")
                 packed = file.get_tensor("bits")
                 if length > 8 * len(packed):
                     raise ValueError(f"{length} bits in {len(packed)} bytes")
@@ -87,10 +87,10 @@ def _normalised(prompt: str) -> str:
 
 
 def _places(texts: Sequence[str], length: int) -> np.ndarray:
-    """``(N, HASHES)`` places of each text's bits: two halves of a digest, added in steps."""
+    """``(N, _HASHES)`` places of each text's bits: two halves of a digest, added in steps."""
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
     halves = np.frombuffer(digests, "<u8").reshape(-1, 2)
-    steps = np.arange(HASHES, dtype=np.uint64)
+    steps = np.arange(_HASHES, dtype=np.uint64)
     with np.errstate(over="ignore"):  # sums that wrap around are as good
         sums = halves[:, :1] + steps * (halves[:, 1:] | np.uint64(1))
     return (sums % np.uint64(length)).astype(np.int64)

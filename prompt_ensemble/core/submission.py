@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ID_COLUMN = "imgId_eId"
-VALUE_COLUMN = "val"
+_VALUE_COLUMN = "val"
 IMAGES_PER_BLOCK = 512
 SHOWN = 3
 """Offenders named for each kind of fault."""
 
 
 @dataclass(frozen=True)
-class Fault:
+class _Fault:
     """One kind of thing wrong with a submission: how often, and where first."""
 
     kind: str
@@ -56,7 +56,7 @@ def write_submission(
     ordered = _in_order(predictions, image_ids)
     style = csv.WriteOptions(include_header=False, quoting_style=_quoting(ordered.image_ids))
     with atomic_file(Path(path)) as file:
-        file.write(f"{ID_COLUMN},{VALUE_COLUMN}\n".encode())
+        file.write(f"{ID_COLUMN},{_VALUE_COLUMN}\n".encode())
         for block in _blocks(ordered):
             csv.write_csv(_rows_of(block), file, style)
 
@@ -80,7 +80,7 @@ def read_submission(source: Source) -> Embeddings:
     return Embeddings.of(_ids_of(names, source), values.reshape(-1, EMBEDDING_WIDTH))
 
 
-def check_submission(source: Source, image_ids: Sequence[str]) -> list[Fault]:
+def check_submission(source: Source, image_ids: Sequence[str]) -> list[_Fault]:
     """Everything wrong with a submission for these images in this order; empty if nothing is."""
     names, values = read_rows(source)
     expected = row_names(image_ids)
@@ -134,7 +134,7 @@ def _schema() -> pa.Schema:
     """The two columns."""
     import pyarrow as pa
 
-    return pa.schema([(ID_COLUMN, pa.string()), (VALUE_COLUMN, pa.float32())])
+    return pa.schema([(ID_COLUMN, pa.string()), (_VALUE_COLUMN, pa.float32())])
 
 
 def read_rows(source: Source) -> tuple[pa.ChunkedArray, np.ndarray]:
@@ -145,21 +145,21 @@ def read_rows(source: Source) -> tuple[pa.ChunkedArray, np.ndarray]:
     source = Path(source) if isinstance(source, str) else source
     if isinstance(source, Path) and not source.exists():
         raise BadSubmission(f"{source} is not there; 'prompt-ensemble predict' writes it")
-    wanted = f"a table of '{ID_COLUMN},{VALUE_COLUMN}' rows"
+    wanted = f"a table of '{ID_COLUMN},{_VALUE_COLUMN}' rows"
     with reading(source if isinstance(source, Path) else name_of(source), wanted, BadSubmission):
         if isinstance(source, Path):
             types = csv.ConvertOptions(column_types=_schema())
             table = csv.read_csv(source, convert_options=types)
         else:
             table = pa.Table.from_pandas(source, preserve_index=False)
-        if table.column_names != [ID_COLUMN, VALUE_COLUMN]:
+        if table.column_names != [ID_COLUMN, _VALUE_COLUMN]:
             raise BadSubmission(
                 f"{name_of(source)} has the columns {table.column_names}; "
-                f"expected {[ID_COLUMN, VALUE_COLUMN]}"
+                f"expected {[ID_COLUMN, _VALUE_COLUMN]}"
             )
         table = table.cast(_schema())
         table.validate(full=True)
-    return table[ID_COLUMN], table[VALUE_COLUMN].to_numpy()
+    return table[ID_COLUMN], table[_VALUE_COLUMN].to_numpy()
 
 
 def _ids_of(names: pa.ChunkedArray, source: Source) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _ids_of(names: pa.ChunkedArray, source: Source) -> tuple[str, ...]:
     return image_ids
 
 
-def _name_faults(names: pa.ChunkedArray, expected: pa.Array) -> list[Fault]:
+def _name_faults(names: pa.ChunkedArray, expected: pa.Array) -> list[_Fault]:
     """What is wrong with the row names, looked for only when something is."""
     there: list[str] = names.to_pylist()
     wanted: list[str] = expected.to_pylist()
@@ -190,7 +190,7 @@ def _name_faults(names: pa.ChunkedArray, expected: pa.Array) -> list[Fault]:
     real = [fault for fault in faults if fault]
     if not real:
         moved = [name for name, want in zip(there, wanted, strict=True) if name != want]
-        real = [Fault("rows out of order", len(moved), tuple(moved[:SHOWN]))]
+        real = [_Fault("rows out of order", len(moved), tuple(moved[:SHOWN]))]
     return real
 
 
@@ -212,7 +212,7 @@ def _repeated(names: Sequence[str]) -> list[str]:
     return again
 
 
-def _value_faults(names: pa.ChunkedArray, values: np.ndarray) -> list[Fault]:
+def _value_faults(names: pa.ChunkedArray, values: np.ndarray) -> list[_Fault]:
     """NaN and infinite values, and images whose rows are all zero."""
     broken = np.flatnonzero(~np.isfinite(values))
     faults = [_fault("NaN or infinite values", broken, names)]
@@ -224,9 +224,9 @@ def _value_faults(names: pa.ChunkedArray, values: np.ndarray) -> list[Fault]:
 
 def _fault(
     kind: str, offenders: Sequence[str] | np.ndarray, names: pa.ChunkedArray | None = None
-) -> Fault | None:
+) -> _Fault | None:
     """A fault if there is an offender; offenders are names, or numbers of rows that have them."""
     if not len(offenders):
         return None
     first = [offender if names is None else names[int(offender)] for offender in offenders[:SHOWN]]
-    return Fault(kind, len(offenders), tuple(map(str, first)))
+    return _Fault(kind, len(offenders), tuple(map(str, first)))

@@ -15,17 +15,17 @@ from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH
 from prompt_ensemble.core.extras import import_extra
 from prompt_ensemble.data.exact_index import ExactIndex
 
-EXACT_LIMIT = 200_000
+_EXACT_LIMIT = 200_000
 """Vectors up to which exact products are fast enough on two cores."""
 CELLS_PER_ROOT = 4
 TRAINING_ROWS_PER_CELL = 40
-CELLS_PROBED = 24
+_CELLS_PROBED = 24
 
 
 class ApproximateIndex:
     """An ``ExactIndex`` that turns into inverted lists, fp16, when it grows past ``limit``."""
 
-    def __init__(self, limit: int = EXACT_LIMIT, cells_probed: int = CELLS_PROBED) -> None:
+    def __init__(self, limit: int = _EXACT_LIMIT, cells_probed: int = _CELLS_PROBED) -> None:
         self.exact = ExactIndex()
         self.lists: Any = None
         self.limit = limit
@@ -39,7 +39,7 @@ class ApproximateIndex:
         (self.exact if self.lists is None else self.lists).add(vectors)
         if len(self) > self.limit:
             self.limit = 2 * len(self)
-            self.lists = trained_lists(self.all_vectors(), self.cells_probed)
+            self.lists = _trained_lists(self.all_vectors(), self.cells_probed)
             self.exact = ExactIndex()
 
     def all_vectors(self) -> np.ndarray:
@@ -58,7 +58,7 @@ class ApproximateIndex:
         return cosines[:, 0], places[:, 0]
 
 
-def trained_lists(vectors: np.ndarray, cells_probed: int) -> Any:
+def _trained_lists(vectors: np.ndarray, cells_probed: int) -> Any:
     """Inverted lists holding ``vectors``; the same vectors give the same lists."""
     faiss = import_faiss()
     most = max(1, len(vectors) // TRAINING_ROWS_PER_CELL)
@@ -80,5 +80,5 @@ def trained_lists(vectors: np.ndarray, cells_probed: int) -> Any:
 
 def import_faiss() -> ModuleType:
     """FAISS, or an error that names the extra."""
-    need = f"more than {EXACT_LIMIT} distinct prompts need FAISS"
+    need = f"more than {_EXACT_LIMIT} distinct prompts need FAISS"
     return import_extra("faiss", "faiss", need, "use --exact and wait")

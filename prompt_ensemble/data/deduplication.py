@@ -20,7 +20,7 @@ from prompt_ensemble.data.normalising import first_of_each
 QUERIES_PER_BLOCK = 2048
 TEXTS_PER_STEP = 16_384
 """Texts embedded at once; together with the kept vectors all that lies in memory."""
-DEFAULT_THRESHOLD = 0.8
+_DEFAULT_THRESHOLD = 0.8
 
 
 class Index(Protocol):
@@ -34,7 +34,7 @@ class Index(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Deduplication:
+class _Deduplication:
     """Which prompts are kept, and for each prompt the kept one that stands for it."""
 
     stands_for: np.ndarray
@@ -56,13 +56,13 @@ class Deduplication:
 def deduplicate(
     prompts: Sequence[str],
     encode: Callable[[Sequence[str]], np.ndarray],
-    threshold: float = DEFAULT_THRESHOLD,
+    threshold: float = _DEFAULT_THRESHOLD,
     *,
     index: Index | None = None,
     progress: Progress = silent,
-) -> Deduplication:
+) -> _Deduplication:
     """Drop exact duplicates, then those with a kept prompt at ``threshold`` cosine or above."""
-    check_threshold(threshold)
+    _check_threshold(threshold)
     first = np.array(first_of_each(prompts), np.int64)
     distinct = np.flatnonzero(first == np.arange(len(prompts)))
     index = ApproximateIndex() if index is None else index
@@ -71,10 +71,10 @@ def deduplicate(
         near = near_duplicates(vectors, threshold, index, advance)
     stands_for = np.empty(len(prompts), np.int64)
     stands_for[distinct] = distinct[near]
-    return Deduplication(stands_for[first], len(prompts) - len(distinct))
+    return _Deduplication(stands_for[first], len(prompts) - len(distinct))
 
 
-def check_threshold(threshold: float) -> None:
+def _check_threshold(threshold: float) -> None:
     """A cosine below which prompts are different."""
     if not 0 < threshold <= 1:
         raise BadConfig(f"threshold is {threshold}; expected a cosine above 0, at most 1, as 0.8")
@@ -101,7 +101,7 @@ def near_duplicates(
     for block in blocks(steps):
         cosines, number = index.nearest(block)
         fresh = np.flatnonzero(cosines < threshold)
-        first = first_of_near(block[fresh], threshold)
+        first = _first_of_near(block[fresh], threshold)
         new = first == np.arange(len(fresh))
         number[fresh] = count + (np.cumsum(new) - 1)[first]
         index.add(block[fresh[new]])
@@ -123,7 +123,7 @@ def blocks(steps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             yield step[start : start + QUERIES_PER_BLOCK]
 
 
-def first_of_near(vectors: np.ndarray, threshold: float) -> np.ndarray:
+def _first_of_near(vectors: np.ndarray, threshold: float) -> np.ndarray:
     """Within one block: for each row the first kept row near to it, or itself, ``(B,)``."""
     near = np.triu(vectors @ vectors.T >= threshold, 1)
     stands_for = np.arange(len(vectors))

@@ -19,7 +19,7 @@ def connected_groups(
     vectors: np.ndarray, threshold: float = GROUP_THRESHOLD, *, progress: Progress = silent
 ) -> np.ndarray:
     """Group number of each unit row, ``(N,)`` int64, numbered as groups first appear."""
-    distinct, number = distinct_rows(vectors)
+    distinct, number = _distinct_rows(vectors)
     groups = np.arange(len(distinct))
     with progress("grouping prompts", len(distinct), "prompt") as advance:
         for start in range(0, len(distinct), ROWS_PER_BLOCK):
@@ -30,10 +30,10 @@ def connected_groups(
                 linked, to = np.divmod(near, len(columns))
                 groups = merge(groups, groups[start + linked], groups[before + to])
             advance(len(rows))
-    return by_first_appearance(groups[number])
+    return _by_first_appearance(groups[number])
 
 
-def distinct_rows(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_rows(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows without repetition, and for each row the number of its like."""
     first: dict[bytes, int] = {}
     number = np.array([first.setdefault(row.tobytes(), len(first)) for row in vectors], np.int64)
@@ -55,7 +55,7 @@ def merge(groups: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return joined
 
 
-def by_first_appearance(groups: np.ndarray) -> np.ndarray:
+def _by_first_appearance(groups: np.ndarray) -> np.ndarray:
     """The same groups, numbered 0, 1, 2 … as they first appear."""
     _, places, number = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(places), np.int64)

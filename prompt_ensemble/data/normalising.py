@@ -6,14 +6,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-SPACED_COMMAS = re.compile(r"\s*,[\s,]*")
-EDGES = " ,.;:"
+_SPACED_COMMAS = re.compile(r"\s*,[\s,]*")
+_EDGES = " ,.;:"
 
 
 def normalise(prompt: str) -> str:
     """The key under which a prompt is an exact duplicate; never what is embedded or written."""
     text = unicodedata.normalize("NFKC", prompt).casefold()
-    return " ".join(SPACED_COMMAS.sub(", ", text).split()).strip(EDGES)
+    return " ".join(_SPACED_COMMAS.sub(", ", text).split()).strip(_EDGES)
 
 
 def first_of_each(prompts: Iterable[str]) -> list[int]:

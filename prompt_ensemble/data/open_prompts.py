@@ -18,7 +18,7 @@ from prompt_ensemble.core.records import read_lines
 MOST_PROMPTS = 10_000
 """Enough for a covariance of 384 numbers."""
 FEWEST_PROMPTS = 3
-LEAST_VARIANCE = 0.01
+_LEAST_VARIANCE = 0.01
 """Of the first direction's; smaller ones count as this."""
 
 
@@ -53,6 +53,6 @@ def damping_of(prompts: np.ndarray, power: float) -> np.ndarray:
     The first direction is left as it is.
     """
     variances, directions = np.linalg.eigh(np.cov(prompts.T.astype(np.float64)))
-    lengths = np.clip(variances / variances.max(), LEAST_VARIANCE, None) ** power
+    lengths = np.clip(variances / variances.max(), _LEAST_VARIANCE, None) ** power
     damping: np.ndarray = (directions * lengths) @ directions.T
     return damping

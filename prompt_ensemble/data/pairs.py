@@ -15,7 +15,7 @@ from prompt_ensemble.core.records import read_objects, reading
 
 
 @dataclass(frozen=True)
-class Pair:
+class _Pair:
     """One image, its prompt, and where they are from."""
 
     image: Path
@@ -28,7 +28,7 @@ class Pair:
 class Pairs:
     """All pairs of a listing, in its order."""
 
-    rows: tuple[Pair, ...]
+    rows: tuple[_Pair, ...]
     digest: str
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
     """Pairs of a listing; images are looked for in ``folders``, else beside the listing."""
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(
-        read_pair(record, roots, where)
+        _read_pair(record, roots, where)
         for where, record in read_objects(listing, "a pair of image and prompt")
     )
     if not rows:
@@ -62,7 +62,7 @@ def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
     return Pairs(rows, file_digest(listing))
 
 
-def read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> Pair:
+def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> _Pair:
     """One line of a listing; ``image`` and ``prompt`` must be there."""
     try:
         image, prompt = Path(record["image"]), str(record["prompt"])
@@ -75,4 +75,4 @@ def read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> P
     if not found:
         searched = ", ".join(map(str, roots))
         raise BadConfig(f"{where}: image {image} is not in {searched}; name its folder (--images)")
-    return Pair(found[0], prompt, str(record.get("source", "")), str(record.get("tier", "A")))
+    return _Pair(found[0], prompt, str(record.get("source", "")), str(record.get("tier", "A")))

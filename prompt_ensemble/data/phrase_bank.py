@@ -20,7 +20,7 @@ from prompt_ensemble.data.phrase_lists import PhraseList
 
 log = logging.getLogger(__name__)
 
-EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
+_EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class PhraseBank:
     vectors: np.ndarray
 
 
-def open_bank(phrases: PhraseList, encoder_digest: str, embed: EmbedPhrases) -> PhraseBank:
+def open_bank(phrases: PhraseList, encoder_digest: str, embed: _EmbedPhrases) -> PhraseBank:
     """The bank of a list: from the cache, or embedded now and kept."""
     path = bank_path(phrases, encoder_digest)
     vectors = read_vectors(path, len(phrases.phrases))

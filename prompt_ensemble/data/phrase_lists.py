@@ -9,8 +9,8 @@ from pathlib import Path
 
 from prompt_ensemble.core.errors import BadConfig
 
-PACKAGE_LISTS = ("artists", "flavors", "mediums", "movements", "negative")
-LONGEST_PHRASE = 1000
+_PACKAGE_LISTS = ("artists", "flavors", "mediums", "movements", "negative")
+_LONGEST_PHRASE = 1000
 """Characters; a longer line is no phrase but a file of another kind."""
 
 
@@ -29,12 +29,12 @@ class PhraseList:
 
 def load_phrases(source: str) -> PhraseList:
     """A list of clip-interrogator's by name, or the lines of a text file."""
-    if source in PACKAGE_LISTS:
+    if source in _PACKAGE_LISTS:
         return read_phrases(package_folder() / f"{source}.txt")
     path = Path(source)
     if not path.is_file():
         raise BadConfig(
-            f"phrase list {source!r} is neither a file nor one of {', '.join(PACKAGE_LISTS)}"
+            f"phrase list {source!r} is neither a file nor one of {', '.join(_PACKAGE_LISTS)}"
         )
     return read_phrases(path)
 
@@ -63,11 +63,11 @@ def read_lines(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise BadConfig(f"phrase list {path} cannot be read ({error.strerror})") from error
     phrases = tuple(line.strip() for line in text.split("\n") if line.strip())
-    overlong = next((phrase for phrase in phrases if len(phrase) > LONGEST_PHRASE), None)
+    overlong = next((phrase for phrase in phrases if len(phrase) > _LONGEST_PHRASE), None)
     if overlong:
         raise BadConfig(
             f"{path} has a line of {len(overlong)} characters ({overlong[:40]!r} …); "
-            f"expected one phrase a line, {LONGEST_PHRASE} characters at most"
+            f"expected one phrase a line, {_LONGEST_PHRASE} characters at most"
         )
     if not phrases:
         raise BadConfig(f"{path} holds no phrase; expected one a line")

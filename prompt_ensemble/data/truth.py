@@ -12,9 +12,9 @@ from prompt_ensemble.core.errors import BadConfig, DuplicateImageId
 from prompt_ensemble.core.records import Source, name_of, read_table, reading
 from prompt_ensemble.core.submission import ID_COLUMN, read_submission
 
-ID_NAMES = ("imgId", "image_id", "id")
-PROMPT_NAME = "prompt"
-SOURCE_NAME = "source"
+_ID_NAMES = ("imgId", "image_id", "id")
+_PROMPT_NAME = "prompt"
+_SOURCE_NAME = "source"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Truth:
 def read_truth(source: Source, encode: Encode) -> Truth:
     """Truth from a table ``imgId,prompt[,source]``, a submission or an embeddings file."""
     embeddings = load_truth(source, encode)
-    if not _is_table(source) or not set(ID_NAMES) & set(_header(source)):
+    if not _is_table(source) or not set(_ID_NAMES) & set(_header(source)):
         return Truth(embeddings)
     return Truth(embeddings, load_prompts(source), load_sources(source))
 
@@ -52,14 +52,14 @@ def load_vectors(source: Source) -> Embeddings:
 def load_prompts(source: Source) -> dict[str, str]:
     """Image id → prompt from a table with the columns imgId (or image_id, id) and prompt."""
     columns = _header(source)
-    id_name = next((name for name in ID_NAMES if name in columns), None)
-    if id_name is None or PROMPT_NAME not in columns:
+    id_name = next((name for name in _ID_NAMES if name in columns), None)
+    if id_name is None or _PROMPT_NAME not in columns:
         raise BadConfig(
             f"{name_of(source)} has the columns {columns}; "
             "expected imgId (or image_id, id) and prompt"
         )
-    table = read_table(source, "a table of prompts", id_name, PROMPT_NAME)
-    rows = [(row[id_name], row[PROMPT_NAME]) for row in table]
+    table = read_table(source, "a table of prompts", id_name, _PROMPT_NAME)
+    rows = [(row[id_name], row[_PROMPT_NAME]) for row in table]
     prompts = dict(rows)
     if len(prompts) != len(rows):
         twice = first_duplicate(image_id for image_id, _ in rows)
@@ -72,11 +72,11 @@ def load_prompts(source: Source) -> dict[str, str]:
 def load_sources(source: Source) -> dict[str, str]:
     """Image id → where the image is from; empty if the table does not say."""
     columns = _header(source)
-    if SOURCE_NAME not in columns:
+    if _SOURCE_NAME not in columns:
         return {}
-    id_name = next(name for name in ID_NAMES if name in columns)
-    table = read_table(source, "a table of prompts", id_name, SOURCE_NAME)
-    return {row[id_name]: row[SOURCE_NAME] for row in table}
+    id_name = next(name for name in _ID_NAMES if name in columns)
+    table = read_table(source, "a table of prompts", id_name, _SOURCE_NAME)
+    return {row[id_name]: row[_SOURCE_NAME] for row in table}
 
 
 def _is_table(source: Source) -> bool:

@@ -61,7 +61,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class ShownImage:
+class _ShownImage:
     """A row of the table of images; without a file there is no thumbnail."""
 
     alt: str
@@ -129,7 +129,7 @@ def _image_columns(evaluation: Evaluation) -> list[str]:
     return ["id", "true prompt", *_predictions(evaluation), *texts, *source]
 
 
-def _shown_images(evaluation: Evaluation, images: Mapping[str, Path]) -> Iterator[ShownImage]:
+def _shown_images(evaluation: Evaluation, images: Mapping[str, Path]) -> Iterator[_ShownImage]:
     """The best and the worst images with the texts that members gave them."""
     scores = evaluation.cosines[evaluation.leading]
     order = np.argsort(-scores, kind="stable")
@@ -144,7 +144,7 @@ def _shown_images(evaluation: Evaluation, images: Mapping[str, Path]) -> Iterato
         source = [evaluation.sources.get(image_id, "")] if evaluation.sources else []
         picture = data_address(load_image(images[image_id])) if image_id in images else ""
         cells = _row(image_id, prompt, *cosines, *texts, *source)
-        yield ShownImage(prompt or image_id, picture, cells)
+        yield _ShownImage(prompt or image_id, picture, cells)
 
 
 def _predictions(evaluation: Evaluation) -> list[str]:

@@ -20,11 +20,11 @@ FORMATS = (
 )  # fmt: skip
 """Pillow's decoders that are used; whatever a file is called, no other is tried. EPS is not among
 them, since Pillow hands it to Ghostscript, a program that runs what the file says."""
-MAX_PIXELS = 89_478_485
+_MAX_PIXELS = 89_478_485
 """Pillow's own warning threshold (a quarter GiB of RGB); anything larger is refused unread."""
-MAX_BYTES = 512 * 2**20
+_MAX_BYTES = 512 * 2**20
 
-DECODER_FAULTS = (
+_DECODER_FAULTS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -59,8 +59,8 @@ def read_image(path: Path) -> bytes:
     """The bytes of an image file of sane size."""
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UnreadableImage(f"{path}: {size} bytes, more than the {MAX_BYTES} allowed")
+        if size > _MAX_BYTES:
+            raise UnreadableImage(f"{path}: {size} bytes, more than the {_MAX_BYTES} allowed")
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -72,18 +72,18 @@ def decode_image(content: bytes, path: Path) -> Image.Image:
         raise UnreadableImage(f"{path}: the file is empty")
     try:
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > _MAX_PIXELS:
                 raise Image.DecompressionBombError
-            return to_rgb(upright(image))
+            return _to_rgb(upright(image))
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
-            f"{path}: more than the {MAX_PIXELS} pixels allowed (a decompression bomb?)"
+            f"{path}: more than the {_MAX_PIXELS} pixels allowed (a decompression bomb?)"
         ) from error
     except UnidentifiedImageError as error:
         raise UnreadableImage(
             f"{path}: not an image of a format read here ({', '.join(FORMATS[:8])} …)"
         ) from error
-    except DECODER_FAULTS as error:
+    except _DECODER_FAULTS as error:
         reason = " ".join(str(error).split())
         raise UnreadableImage(f"{path}: damaged ({type(error).__name__}: {reason})") from error
 
@@ -91,10 +91,10 @@ def decode_image(content: bytes, path: Path) -> Image.Image:
 def as_rgb(image: Image.Image, name: str) -> Image.Image:
     """A picture that is already decoded, as upright 8-bit RGB of its own."""
     try:
-        if image.width * image.height > MAX_PIXELS:
-            raise UnreadableImage(f"{name}: more than the {MAX_PIXELS} pixels allowed")
-        return to_rgb(upright(image)).copy()
-    except DECODER_FAULTS as error:
+        if image.width * image.height > _MAX_PIXELS:
+            raise UnreadableImage(f"{name}: more than the {_MAX_PIXELS} pixels allowed")
+        return _to_rgb(upright(image)).copy()
+    except _DECODER_FAULTS as error:
         reason = " ".join(str(error).split())
         raise UnreadableImage(f"{name}: damaged ({type(error).__name__}: {reason})") from error
 
@@ -103,14 +103,14 @@ def upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says; broken EXIF is no reason to lose a picture."""
     try:
         return ImageOps.exif_transpose(image)
-    except DECODER_FAULTS:
+    except _DECODER_FAULTS:
         return image
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """8-bit RGB: deep greys scaled down, transparency over white, anything else converted."""
     if image.mode.startswith("I") or image.mode == "F":
-        return deep_grey_to_rgb(image)
+        return _deep_grey_to_rgb(image)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
@@ -118,7 +118,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
     """16- and 32-bit greys to 8 bits by their range; Pillow's own conversion would clip them."""
     grey = np.asarray(image, dtype=np.float64)
     top = grey.max(initial=0.0)

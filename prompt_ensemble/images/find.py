@@ -29,7 +29,7 @@ class ImageFile:
 
 def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:
     """Images in folders (at any depth) and single files, sorted by id; every id is unique."""
-    paths = [path for source in sources for path in image_paths(Path(source))]
+    paths = [path for source in sources for path in _image_paths(Path(source))]
     if not paths:
         raise BadConfig(
             f"no images in {', '.join(map(str, sources))}; expected files ending in "
@@ -45,25 +45,25 @@ def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:
     return tuple(files)
 
 
-def image_paths(source: Path) -> Iterator[Path]:
+def _image_paths(source: Path) -> Iterator[Path]:
     """The image files that a folder holds, or the named file itself."""
     if source.is_dir():
         for folder, folders, names in os.walk(source):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (Path(folder, name) for name in sorted(names) if is_image_name(name))
+            yield from (Path(folder, name) for name in sorted(names) if _is_image_name(name))
     elif source.exists():
         yield source
     else:
         raise BadConfig(f"{source} is not there; expected a folder of images or an image file")
 
 
-def is_image_name(name: str) -> bool:
+def _is_image_name(name: str) -> bool:
     """Whether a file's suffix is one that Pillow can read."""
-    return not name.startswith(".") and Path(name).suffix.lower() in readable_suffixes()
+    return not name.startswith(".") and Path(name).suffix.lower() in _readable_suffixes()
 
 
 @cache
-def readable_suffixes() -> frozenset[str]:
+def _readable_suffixes() -> frozenset[str]:
     """Suffixes of the formats that are read."""
     formats = readable_formats()
     return frozenset(s for s, name in Image.registered_extensions().items() if name in formats)

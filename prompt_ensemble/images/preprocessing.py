@@ -15,7 +15,7 @@ from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig
 
-INTERPOLATIONS = {
+_INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -51,9 +51,9 @@ class Preprocessing:
             raise BadConfig(
                 f"mean {self.mean} and std {self.std}; expected one number per colour, std above 0"
             )
-        if self.interpolation not in INTERPOLATIONS:
+        if self.interpolation not in _INTERPOLATIONS:
             raise BadConfig(
-                f"interpolation {self.interpolation!r}; known: {', '.join(INTERPOLATIONS)}"
+                f"interpolation {self.interpolation!r}; known: {', '.join(_INTERPOLATIONS)}"
             )
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
@@ -61,7 +61,7 @@ class Preprocessing:
         if self.resize_shortest is None:
             resized = self.resize(image, self.width, self.height)
         else:
-            resized = centre_crop(self.shorten(image), self.width, self.height)
+            resized = _centre_crop(self.shorten(image), self.width, self.height)
         return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
 
     def shorten(self, image: Image.Image) -> Image.Image:
@@ -76,7 +76,7 @@ class Preprocessing:
         """Resized with the recipe's interpolation; untouched if it already fits."""
         if image.size == (width, height):
             return image
-        return image.resize((width, height), INTERPOLATIONS[self.interpolation])
+        return image.resize((width, height), _INTERPOLATIONS[self.interpolation])
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """``(…, 3, H, W)`` uint8 to the float32 the network was trained on, on any device."""
@@ -85,7 +85,7 @@ class Preprocessing:
         return pixels.float().div_(255).sub_(mean).div_(std)
 
 
-def centre_crop(image: Image.Image, width: int, height: int) -> Image.Image:
+def _centre_crop(image: Image.Image, width: int, height: int) -> Image.Image:
     """The middle of a picture; a side that is too short is padded with black."""
     left = round((image.width - width) / 2)
     top = round((image.height - height) / 2)

@@ -23,15 +23,15 @@ from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.images.decode import as_rgb, decode_image, load_image, read_image
 from prompt_ensemble.images.find import ImageFile, find_images
 
-MOST_KEPT_BYTES = 2 * 2**30
-SHARE_OF_MEMORY = 1 / 8
-PIXEL_BYTES = 4
+_MOST_KEPT_BYTES = 2 * 2**30
+_SHARE_OF_MEMORY = 1 / 8
+_PIXEL_BYTES = 4
 """Bytes in which Pillow holds an RGB pixel."""
 
-Picture = Image.Image | np.ndarray | bytes
+_Picture = Image.Image | np.ndarray | bytes
 """An image in memory: Pillow's, an array ``(H, W[, 3])`` uint8, or the bytes of a file."""
-Source = Path | str | ImageFile | Picture
-Sources = Source | Sequence[Source] | Mapping[str, Picture]
+Source = Path | str | ImageFile | _Picture
+Sources = Source | Sequence[Source] | Mapping[str, _Picture]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SurveyedImage:
 
 
 @dataclass(frozen=True)
-class BadImage:
+class _BadImage:
     """An image that does not decode, and why."""
 
     image_id: str
@@ -65,7 +65,7 @@ class Album:
     """All images of a run, in the order of their ids."""
 
     good: tuple[SurveyedImage, ...]
-    bad: tuple[BadImage, ...]
+    bad: tuple[_BadImage, ...]
 
     @property
     def image_ids(self) -> tuple[str, ...]:
@@ -82,9 +82,9 @@ def survey(
     Images that are no files are called ``image0``, ``image1`` … unless a mapping names them.
     ``most_bytes`` is how much memory decoded pictures may take in all.
     """
-    room = memory_for_pictures() if most_bytes is None else most_bytes
+    room = _memory_for_pictures() if most_bytes is None else most_bytes
     found = list(_named(sources))
-    surveyed: list[SurveyedImage | BadImage] = []
+    surveyed: list[SurveyedImage | _BadImage] = []
     with (
         ThreadPoolExecutor(workers or os.cpu_count()) as pool,
         progress("checking images", len(found)) as advance,
@@ -92,7 +92,7 @@ def survey(
         for image in pool.map(_survey, found):
             if isinstance(image, SurveyedImage) and image.path is not None:
                 assert image.picture is not None
-                size = image.picture.width * image.picture.height * PIXEL_BYTES
+                size = image.picture.width * image.picture.height * _PIXEL_BYTES
                 room -= size
                 # Kept or not by position, never exchanged: members go through an album from
                 # beginning to end, where the least recently used picture is the next one wanted.
@@ -100,20 +100,20 @@ def survey(
             surveyed.append(image)
             advance(1)
     good = [image for image in surveyed if isinstance(image, SurveyedImage)]
-    bad = [image for image in surveyed if isinstance(image, BadImage)]
+    bad = [image for image in surveyed if isinstance(image, _BadImage)]
     return Album(tuple(sorted(good, key=_image_id)), tuple(sorted(bad, key=_image_id)))
 
 
-def memory_for_pictures() -> int:
+def _memory_for_pictures() -> int:
     """Bytes that decoded pictures may take: a share of this machine's memory, within bounds."""
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return 0
-    return min(MOST_KEPT_BYTES, int(whole * SHARE_OF_MEMORY))
+    return min(_MOST_KEPT_BYTES, int(whole * _SHARE_OF_MEMORY))
 
 
-def _named(sources: Sources) -> Iterator[ImageFile | tuple[str, Picture]]:
+def _named(sources: Sources) -> Iterator[ImageFile | tuple[str, _Picture]]:
     """Every image with its id, whatever it is given as."""
     if isinstance(sources, Mapping):
         yield from sources.items()
@@ -137,7 +137,7 @@ def _named(sources: Sources) -> Iterator[ImageFile | tuple[str, Picture]]:
     yield from zip(names, pictures, strict=True)
 
 
-def _survey(image: ImageFile | tuple[str, Picture]) -> SurveyedImage | BadImage:
+def _survey(image: ImageFile | tuple[str, _Picture]) -> SurveyedImage | _BadImage:
     """Decode one image."""
     image_id, source = (image.image_id, image.path) if isinstance(image, ImageFile) else image
     try:
@@ -148,12 +148,12 @@ def _survey(image: ImageFile | tuple[str, Picture]) -> SurveyedImage | BadImage:
             )
         picture = _decoded(source, image_id)
     except UnreadableImage as error:
-        return BadImage(image_id, str(error))
+        return _BadImage(image_id, str(error))
     pixels = hashlib.sha256(f"{picture.size}".encode() + picture.tobytes())
     return SurveyedImage(image_id, None, pixels.hexdigest(), picture)
 
 
-def _decoded(picture: Picture, image_id: str) -> Image.Image:
+def _decoded(picture: _Picture, image_id: str) -> Image.Image:
     """An image in memory as RGB."""
     if isinstance(picture, bytes):
         return decode_image(picture, Path(image_id))
@@ -170,5 +170,5 @@ def _decoded(picture: Picture, image_id: str) -> Image.Image:
     return as_rgb(picture, image_id)
 
 
-def _image_id(image: SurveyedImage | BadImage) -> str:
+def _image_id(image: SurveyedImage | _BadImage) -> str:
     return image.image_id

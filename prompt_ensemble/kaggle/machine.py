@@ -10,7 +10,7 @@ from pathlib import Path
 from prompt_ensemble.core.errors import MissingInput
 from prompt_ensemble.models.weights import walk
 
-ROOT_VARIABLE = "PROMPT_ENSEMBLE_KAGGLE"
+_ROOT_VARIABLE = "PROMPT_ENSEMBLE_KAGGLE"
 """Names another folder than /kaggle, to try kernels elsewhere."""
 RUN = "run"
 """Folder of a kernel's run inside its working folder, and so inside what others mount of it."""
@@ -25,7 +25,7 @@ class Machine:
     @classmethod
     def here(cls) -> Machine:
         """The machine this runs on."""
-        return cls(Path(os.environ.get(ROOT_VARIABLE, "/kaggle")))
+        return cls(Path(os.environ.get(_ROOT_VARIABLE, "/kaggle")))
 
     @property
     def input(self) -> Path:

@@ -12,11 +12,11 @@ from prompt_ensemble.core.records import read_object
 
 KERNEL_FILE = "kernel-metadata.json"
 DATASET_FILE = "dataset-metadata.json"
-OWNED = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*")
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
-SWITCHES = ("is_private", "enable_gpu", "enable_tpu", "enable_internet")
-SOURCES = {"dataset_sources": OWNED, "kernel_sources": OWNED, "competition_sources": SLUG}
-LICENCES = (
+_OWNED = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+_SWITCHES = ("is_private", "enable_gpu", "enable_tpu", "enable_internet")
+SOURCES = {"dataset_sources": _OWNED, "kernel_sources": _OWNED, "competition_sources": _SLUG}
+_LICENCES = (
     "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-SA-4.0", "GPL-2", "ODbL-1.0", "apache-2.0",
     "other",
 )  # fmt: skip
@@ -47,7 +47,7 @@ def kernel_faults(metadata: Mapping[str, Any], folder: Path) -> list[str]:
     # If the key is left out the internet is on, whatever the documentation says.
     faults += [
         f"{key} is {metadata.get(key)!r}, expected true or false"
-        for key in SWITCHES
+        for key in _SWITCHES
         if not isinstance(metadata.get(key), bool)
     ]
     if metadata.get("enable_gpu") and metadata.get("machine_shape") != GPU:
@@ -60,7 +60,7 @@ def kernel_faults(metadata: Mapping[str, Any], folder: Path) -> list[str]:
 
 def _shape_of(key: str) -> str:
     """What an entry of a list of sources looks like."""
-    return "slug" if SOURCES[key] is SLUG else "user/slug"
+    return "slug" if SOURCES[key] is _SLUG else "user/slug"
 
 
 def dataset_faults(metadata: Mapping[str, Any]) -> list[str]:
@@ -70,8 +70,8 @@ def dataset_faults(metadata: Mapping[str, Any]) -> list[str]:
     if not 3 <= len(slug) <= 50:
         faults.append(f"slug {slug!r} has {len(slug)} characters, expected 3 to 50")
     named = [str(licence.get("name")) for licence in metadata.get("licenses", [])]
-    if len(named) != 1 or named[0] not in LICENCES:
-        faults.append(f"licenses are {named}, expected exactly one of {', '.join(LICENCES)}")
+    if len(named) != 1 or named[0] not in _LICENCES:
+        faults.append(f"licenses are {named}, expected exactly one of {', '.join(_LICENCES)}")
     subtitle = metadata.get("subtitle")
     if subtitle is not None and not 20 <= len(subtitle) <= 80:
         faults.append(f"subtitle has {len(subtitle)} characters, expected 20 to 80")
@@ -81,7 +81,7 @@ def dataset_faults(metadata: Mapping[str, Any]) -> list[str]:
 def _id_faults(metadata: Mapping[str, Any]) -> list[str]:
     """The id must be user/slug, and the slug what Kaggle makes of the title."""
     identity, title = str(metadata.get("id")), str(metadata.get("title"))
-    if not OWNED.fullmatch(identity):
+    if not _OWNED.fullmatch(identity):
         return [f"id is {identity!r}, expected user/slug in lower case"]
     slug = identity.partition("/")[2]
     if slug != slugified(title):

@@ -15,8 +15,8 @@ from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import DATASET_FILE, dataset_faults, refuse
 from prompt_ensemble.kaggle.rendering import check_username
 
-TITLE = "Prompt ensemble"
-LONG_AGO = (1980, 1, 1, 0, 0, 0)
+_TITLE = "Prompt ensemble"
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time an archive can hold, so that the same files make the same bytes."""
 
 
@@ -26,7 +26,7 @@ def pack_dataset(
     """Put everything into ``out``, ready for ``kaggle datasets create -p``."""
     check_username(username)
     metadata = {
-        "title": TITLE,
+        "title": _TITLE,
         "id": f"{username}/prompt-ensemble",
         "subtitle": "prompt-ensemble's wheel, its weights, and models it runs",
         "licenses": [{"name": licence}],
@@ -72,6 +72,6 @@ def _pack_weights(path: Path, out: Path) -> None:
         raise BadMetadata(f"weights {path} are not there; name a model's file or folder")
     with zipfile.ZipFile(out / f"{path.name}.zip", "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            entry = zipfile.ZipInfo(str(file.relative_to(path)), LONG_AGO)
+            entry = zipfile.ZipInfo(str(file.relative_to(path)), _LONG_AGO)
             with archive.open(entry, "w", force_zip64=True) as into, file.open("rb") as content:
                 shutil.copyfileobj(content, into)

@@ -13,12 +13,12 @@ from prompt_ensemble.core.errors import BadMetadata
 from prompt_ensemble.kaggle.metadata import KERNEL_FILE, kernel_faults, read_metadata, refuse
 from prompt_ensemble.run.config import load_preset
 
-PLACEHOLDER = "USERNAME"
+_PLACEHOLDER = "USERNAME"
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{2,}")
-INSTALL_FILE = "install_wheels.py"
+_INSTALL_FILE = "install_wheels.py"
 """Code that kernels share; what is pushed is one file, so it is written into each of them."""
-INSTALL_LINE = re.compile(r"^from install_wheels import .*\n", re.MULTILINE)
-PRESET_LINE = re.compile(r'^PRESET = ".*"$', re.MULTILINE)
+_INSTALL_LINE = re.compile(r"^from install_wheels import .*\n", re.MULTILINE)
+_PRESET_LINE = re.compile(r'^PRESET = ".*"$', re.MULTILINE)
 
 
 def render_kernels(source: Path, out: Path, username: str, preset: str | None = None) -> list[Path]:
@@ -41,7 +41,7 @@ def _render_kernel(source: Path, out: Path, username: str, preset: str | None) -
     out.mkdir(parents=True)
     code = _self_contained(source / metadata["code_file"])
     if preset:
-        code = PRESET_LINE.sub(f"PRESET = {json.dumps(preset)}", code)
+        code = _PRESET_LINE.sub(f"PRESET = {json.dumps(preset)}", code)
     (out / metadata["code_file"]).write_text(code, encoding="utf-8")
     (out / KERNEL_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     return out
@@ -50,18 +50,18 @@ def _render_kernel(source: Path, out: Path, username: str, preset: str | None) -
 def _self_contained(path: Path) -> str:
     """A kernel's code with the shared code in place of its import."""
     code = path.read_text(encoding="utf-8")
-    if not INSTALL_LINE.search(code):
+    if not _INSTALL_LINE.search(code):
         return code
-    shared = (path.parent.parent / INSTALL_FILE).read_text(encoding="utf-8")
+    shared = (path.parent.parent / _INSTALL_FILE).read_text(encoding="utf-8")
     after_docstring = ast.parse(shared).body[1].lineno - 1
     body = "".join(shared.splitlines(keepends=True)[after_docstring:])
-    return INSTALL_LINE.sub(lambda _: f"{body}\n", code)
+    return _INSTALL_LINE.sub(lambda _: f"{body}\n", code)
 
 
 def with_username(value: Any, username: str) -> Any:
     """The value with the placeholder replaced everywhere in it."""
     if isinstance(value, str):
-        return value.replace(PLACEHOLDER, username)
+        return value.replace(_PLACEHOLDER, username)
     if isinstance(value, list):
         return [with_username(item, username) for item in value]
     if isinstance(value, dict):

@@ -29,13 +29,13 @@ PREDICTORS: dict[str, str] = {
     "encoder-decoder": "prompt_ensemble.members.captioners.encoder_decoder:EncoderDecoderPredictor",
 }
 """Kind → where its ``Predictor`` class is; imported only when asked for."""
-ENTRY_POINTS = "prompt_ensemble.members"
+_ENTRY_POINTS = "prompt_ensemble.members"
 """The group of entry points in which plugins offer their kinds."""
 
 
 def predictor_class(kind: str) -> type[Predictor]:
     """The class behind a kind, or an error that names the near match."""
-    offers = tuple(entry_points(group=ENTRY_POINTS, name=kind))
+    offers = tuple(entry_points(group=_ENTRY_POINTS, name=kind))
     if kind in PREDICTORS:
         if offers:
             raise BadPlugin(
@@ -58,7 +58,7 @@ def predictor_class(kind: str) -> type[Predictor]:
 def plugin_kinds() -> dict[str, str]:
     """Kinds that installed plugins offer → their distributions; nothing is imported."""
     offers: dict[str, list[EntryPoint]] = {}
-    for offer in entry_points(group=ENTRY_POINTS):
+    for offer in entry_points(group=_ENTRY_POINTS):
         offers.setdefault(offer.name, []).append(offer)
     return {kind: _distributions(offers[kind]) for kind in sorted(offers)}
 

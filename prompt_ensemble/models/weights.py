@@ -32,7 +32,7 @@ _SEARCH_DEPTH = 5
 
 
 @dataclass(frozen=True)
-class ManifestFile:
+class _ManifestFile:
     """One file of a model, with its size and digest where they are known."""
 
     path: str
@@ -48,7 +48,7 @@ class ManifestFile:
 
 
 @dataclass(frozen=True)
-class ManifestEntry:
+class _ManifestEntry:
     """A known model: what it is, where it comes from and which files it consists of."""
 
     name: str
@@ -56,7 +56,7 @@ class ManifestEntry:
     source: str
     revision: str
     licence: str
-    files: tuple[ManifestFile, ...]
+    files: tuple[_ManifestFile, ...]
     package: str | None = None
     """Python package that contains the files, if there is one."""
     folder: str = ""
@@ -75,11 +75,11 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class FoundWeights:
+class _FoundWeights:
     """A model's folder or file, and its entry in the manifest if it has one."""
 
     path: Path
-    entry: ManifestEntry | None = None
+    entry: _ManifestEntry | None = None
 
 
 def embedded_folder() -> Path:
@@ -88,13 +88,13 @@ def embedded_folder() -> Path:
 
 
 @cache
-def load_manifest(path: Path | None = None) -> dict[str, ManifestEntry]:
+def load_manifest(path: Path | None = None) -> dict[str, _ManifestEntry]:
     """The known models by name, from ``weights/manifest.json``."""
     file = path or embedded_folder() / "manifest.json"
     table = read_object(file, MANIFEST, BadWeights)
     with reading(file, MANIFEST, BadWeights):
         entries = [
-            from_table(ManifestEntry, model, f"{file}, model {number}", BadWeights)
+            from_table(_ManifestEntry, model, f"{file}, model {number}", BadWeights)
             for number, model in enumerate(table["models"], 1)
         ]
     return {entry.name: entry for entry in entries}
@@ -121,31 +121,31 @@ class WeightRoots:
         kaggle = [KAGGLE_INPUT] if KAGGLE_INPUT.is_dir() else []
         return cls((*named, embedded_folder(), *kaggle))
 
-    def find(self, name: str) -> FoundWeights:
+    def find(self, name: str) -> _FoundWeights:
         """Where model ``name`` lies, its files checked against the manifest's digests."""
         weights = self.locate(name)
         if faults := damaged_files(weights):
             raise BadWeights("; ".join(faults))
         return weights
 
-    def locate(self, name: str) -> FoundWeights:
+    def locate(self, name: str) -> _FoundWeights:
         """Where model ``name`` lies, without a check; if it is missing, the error says the cure."""
         entry = load_manifest().get(name)
         direct = Path(name)
         if any(len(part) > _LONGEST_PART for part in direct.parts):
             raise MissingWeights(f"model weights {name[:40]!r}… is too long to be a file's name")
         if len(direct.parts) > 1 and direct.exists():
-            return FoundWeights(direct, entry)
+            return _FoundWeights(direct, entry)
         if direct.is_absolute() or name.startswith("."):
             if direct.exists():
-                return FoundWeights(direct, entry)
+                return _FoundWeights(direct, entry)
             raise MissingWeights(self._not_found(name, entry))
         for path in self._candidates(name, entry):
             if entry is None or _has_files(path, entry):
-                return FoundWeights(path, entry)
+                return _FoundWeights(path, entry)
         raise MissingWeights(self._not_found(name, entry))
 
-    def _candidates(self, name: str, entry: ManifestEntry | None) -> Iterator[Path]:
+    def _candidates(self, name: str, entry: _ManifestEntry | None) -> Iterator[Path]:
         """Paths at which a model of this name could lie, in the order of preference."""
         if entry and entry.package:
             yield from _package_folder(entry)
@@ -158,7 +158,7 @@ class WeightRoots:
                 if entry and all(file.bytes for file in entry.files):
                     yield folder  # known sizes identify a model in a folder of any name
 
-    def _not_found(self, name: str, entry: ManifestEntry | None) -> str:
+    def _not_found(self, name: str, entry: _ManifestEntry | None) -> str:
         """The message for a model that was not found."""
         searched = f"searched {', '.join(map(str, self.folders))}"
         if entry is None:
@@ -175,7 +175,7 @@ class WeightRoots:
 
 
 def damaged_files(
-    weights: FoundWeights, digest: Callable[[Path], str] = remembered_digest
+    weights: _FoundWeights, digest: Callable[[Path], str] = remembered_digest
 ) -> list[str]:
     """A message for each file of a model that differs from the manifest."""
     return [
@@ -203,14 +203,14 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(p for p in inside if not p.name.startswith("."))
 
 
-def _has_files(path: Path, entry: ManifestEntry) -> bool:
+def _has_files(path: Path, entry: _ManifestEntry) -> bool:
     """Whether every file of the entry is there, with the size that is known."""
     if path.is_file():
         return [file.path for file in entry.files] == [path.name]
     return bool(entry.files) and all(file.inside(path) for file in entry.files)
 
 
-def _package_folder(entry: ManifestEntry) -> Iterator[Path]:
+def _package_folder(entry: _ManifestEntry) -> Iterator[Path]:
     """The model's folder in its Python package, if that is installed."""
     from importlib.util import find_spec
 

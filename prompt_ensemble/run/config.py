@@ -16,7 +16,7 @@ from prompt_ensemble.core.errors import BadConfig, nearest_name
 from prompt_ensemble.core.records import MOST_RECORD_BYTES, parse_toml, reading
 from prompt_ensemble.core.typed_tables import from_table
 
-LONGEST_NAME = 100
+_LONGEST_NAME = 100
 """Letters of a member's name, after which folders and files are named."""
 
 
@@ -110,9 +110,9 @@ def check_members(members: tuple[MemberConfig, ...], where: str) -> None:
                 f"{where}: member name {member.name!r} must be letters, digits, '-', '_' or '.', "
                 "since a folder is named after it"
             )
-        if len(member.name) > LONGEST_NAME:
+        if len(member.name) > _LONGEST_NAME:
             raise BadConfig(
-                f"{where}: member name {member.name[:20]!r}… is longer than {LONGEST_NAME} "
+                f"{where}: member name {member.name[:20]!r}… is longer than {_LONGEST_NAME} "
                 "letters; a folder is named after it, so choose a shorter one"
             )
         if member.batch_size < 1:

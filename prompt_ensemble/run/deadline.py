@@ -20,11 +20,11 @@ from prompt_ensemble.run.member_run import MemberOutputs, MemberResult, MemberRu
 from prompt_ensemble.run.members import Member
 from prompt_ensemble.run.store import SHARD_IMAGES, shard_size
 
-DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
-WRITING = 20.0
-WRITING_AN_IMAGE = 0.005
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_WRITING = 20.0
+_WRITING_AN_IMAGE = 0.005
 """Seconds kept back for the blend and the files, and for each image; measured ones are a fifth."""
-LARGEST_RESERVE = 0.1
+_LARGEST_RESERVE = 0.1
 """But never more than this share of the time there is."""
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ class Deadline:
 
     def before_writing(self, images: int) -> Deadline:
         """An earlier moment, which leaves time to write the results."""
-        wanted = WRITING + WRITING_AN_IMAGE * images
-        return replace(self, ends=self.ends - min(wanted, LARGEST_RESERVE * max(self.left(), 0)))
+        wanted = _WRITING + _WRITING_AN_IMAGE * images
+        return replace(self, ends=self.ends - min(wanted, _LARGEST_RESERVE * max(self.left(), 0)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Speed:
 
 
 @dataclass
-class TimedRun:
+class _TimedRun:
     """The members of a run under a deadline: speeds, results so far, and what was left out."""
 
     members: Mapping[str, Member]
@@ -84,7 +84,7 @@ class TimedRun:
 
 def parse_duration(text: str) -> float:
     """Seconds in ``8h30m``, ``45m``, ``90s`` or ``90``."""
-    matched = DURATION.fullmatch(text.strip().replace(" ", ""))
+    matched = _DURATION.fullmatch(text.strip().replace(" ", ""))
     if not text.strip() or matched is None:
         raise BadConfig(f"{text!r} is no duration; write it as 8h30m, 45m or 90s")
     hours, minutes, seconds = (float(part or 0) for part in matched.groups())
@@ -96,9 +96,9 @@ def parse_duration(text: str) -> float:
 
 def run_until(
     deadline: Deadline, members: Sequence[Member], album: Album, run: Run, encode: Encode
-) -> Iterator[TimedRun]:
+) -> Iterator[_TimedRun]:
     """Members as far as time allows; what there is so far is given out after each."""
-    timed = TimedRun({member.name: member for member in members}, album, run, encode, deadline)
+    timed = _TimedRun({member.name: member for member in members}, album, run, encode, deadline)
     _probe(timed)
     for name in _by_worth(timed):
         for part in _chain(timed, name):
@@ -109,7 +109,7 @@ def run_until(
         yield timed
 
 
-def _probe(timed: TimedRun) -> None:
+def _probe(timed: _TimedRun) -> None:
     """The first shards of every member, those that others need first; sets the speeds."""
     timed.encode(["a picture"])  # so that loading the encoder is no member's time
     images = _images_to_probe(list(timed.members.values()))
@@ -120,7 +120,7 @@ def _probe(timed: TimedRun) -> None:
             _skip(timed, name, f"it needs {' and '.join(needs)}")
             continue
         member_run = MemberRun(member, timed.album, timed.run, {n: probed[n] for n in needs})
-        member_run.finish(AtTheEnd(timed.deadline), images[name])
+        member_run.finish(_AtTheEnd(timed.deadline), images[name])
         if any(shard in member_run.missing for shard in member_run.first(images[name])):
             _skip(timed, name, "time ran out before its first images were done")
             continue
@@ -157,7 +157,7 @@ def _speed_of(member_run: MemberRun, encode: Encode) -> Speed:
 
 
 @dataclass(frozen=True)
-class AtTheEnd:
+class _AtTheEnd:
     """Stops when the deadline has come."""
 
     deadline: Deadline
@@ -187,7 +187,7 @@ class WhenHopeless:
         return self.deadline.left() <= expected
 
 
-def _by_worth(timed: TimedRun) -> list[str]:
+def _by_worth(timed: _TimedRun) -> list[str]:
     """Members with a weight, those that give most of it per second first."""
 
     def worth(name: str) -> float:
@@ -198,20 +198,20 @@ def _by_worth(timed: TimedRun) -> list[str]:
     return sorted(weighted, key=worth, reverse=True)
 
 
-def _chain(timed: TimedRun, name: str) -> list[str]:
+def _chain(timed: _TimedRun, name: str) -> list[str]:
     """A member after all that it needs."""
     needs = [part for need in timed.members[name].predictor.needs() for part in _chain(timed, need)]
     return list(dict.fromkeys([*needs, name]))
 
 
-def _seconds_left(timed: TimedRun, name: str) -> float:
+def _seconds_left(timed: _TimedRun, name: str) -> float:
     """Expected time until a member has done every image, from what is left of them."""
     if name in timed.results:
         return 0.0
     return timed.speeds[name].seconds(timed.left[name])
 
 
-def _run_member(timed: TimedRun, name: str, aim: str) -> None:
+def _run_member(timed: _TimedRun, name: str, aim: str) -> None:
     """A member to its end, or a reason why not; ``aim`` is the weighted member it is run for."""
     member, deadline = timed.members[name], timed.deadline
     needs = member.predictor.needs()
@@ -235,7 +235,7 @@ def _run_member(timed: TimedRun, name: str, aim: str) -> None:
     timed.results[name] = member_run.result(timed.encode)
 
 
-def _skip(timed: TimedRun, name: str, reason: str) -> None:
+def _skip(timed: _TimedRun, name: str, reason: str) -> None:
     """Leave a member out, loudly."""
     timed.skipped[name] = reason
     log.warning("member %r is left out: %s", name, reason)

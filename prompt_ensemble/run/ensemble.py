@@ -43,9 +43,9 @@ from prompt_ensemble.run.store import MemoryStore, OutputStore, Store
 from prompt_ensemble.run.warm_models import WarmModels
 
 STORE_FOLDER = "store"
-WARM_SHARE = 0.6
+_WARM_SHARE = 0.6
 """Of the device's memory, for models that stay on it between calls."""
-OnBadImage = Literal["fail", "prior"]
+_OnBadImage = Literal["fail", "prior"]
 
 
 def predict(
@@ -128,7 +128,7 @@ class Ensemble:
         self._workers = workers
         self._progress = progress
         if memory_budget is None:
-            memory_budget = int(WARM_SHARE * whole_memory(self.placement))
+            memory_budget = int(_WARM_SHARE * whole_memory(self.placement))
         self._warm = WarmModels(self.placement, memory_budget, progress)
         self._one_device = InProcess(self.placement, self._warm)
         self._executor: Executor = (

@@ -24,12 +24,12 @@ from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.device import Placement, release
 
 Views = tuple[torch.Tensor, ...]
-BATCHES_AHEAD = 2
+_BATCHES_AHEAD = 2
 """Batches being prepared while one is on a GPU. A CPU is better off doing one thing at a time: its
 model already uses every core, and each of its steps would wait for the core a reader has taken."""
 
 
-class Loadable(Protocol):
+class _Loadable(Protocol):
     """An image with an id."""
 
     @property
@@ -42,7 +42,7 @@ class Loadable(Protocol):
 
 def run_batches(
     opened: OpenedModel,
-    images: Sequence[Loadable],
+    images: Sequence[_Loadable],
     placement: Placement,
     batch_size: int,
     workers: int | None = None,
@@ -58,7 +58,7 @@ def run_batches(
 
 def _prepared_batches(
     opened: OpenedModel,
-    images: Sequence[Loadable],
+    images: Sequence[_Loadable],
     placement: Placement,
     batch_size: int,
     workers: int | None,
@@ -68,7 +68,7 @@ def _prepared_batches(
     if not opened.reads_pixels:
         yield from (Batch(tuple(image.image_id for image in cut)) for cut in cuts)
         return
-    ahead = BATCHES_AHEAD if placement.on_gpu else 0
+    ahead = _BATCHES_AHEAD if placement.on_gpu else 0
     readers = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
     stacker = ThreadPoolExecutor(1)
     waiting: deque[Future[Batch]] = deque()
@@ -90,12 +90,12 @@ def _of_batch(needed: Mapping[str, Outputs], image_ids: Sequence[str]) -> dict[s
     return {name: outputs.take(image_ids) for name, outputs in needed.items()}
 
 
-def _read(opened: OpenedModel, image: Loadable) -> Views:
+def _read(opened: OpenedModel, image: _Loadable) -> Views:
     """An image as the model's tensors; runs in a worker."""
     return opened.prepare(image.load())
 
 
-def _stack(images: Sequence[Loadable], read: Sequence[Future[Views]], pin: bool) -> Batch:
+def _stack(images: Sequence[_Loadable], read: Sequence[Future[Views]], pin: bool) -> Batch:
     """Wait for the images of a batch and lay each view side by side."""
     rows = [future.result() for future in read]
     # By NumPy, in this thread alone: torch would start OpenMP threads of this thread's own, which

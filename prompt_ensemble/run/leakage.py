@@ -39,12 +39,12 @@ def training_digests(runs: Iterable[Path]) -> dict[str, str]:
         for name, member in read_record(run).get("members", {}).items():
             identity = member.get("identity") or {}
             digest = identity.get("predictor", {}).get("trained_on")
-            if digest and not filter_path(run, name).is_file():
+            if digest and not _filter_path(run, name).is_file():
                 found[name] = str(digest)
     return found
 
 
-def filter_path(run: Path, member: str) -> Path:
+def _filter_path(run: Path, member: str) -> Path:
     """Where a run keeps what a member was trained on."""
     return run / TRAINED_ON_FOLDER / f"{member}.safetensors"
 
@@ -61,12 +61,12 @@ def told_by_filters(
             "learnt from; give prompts.csv (imgId,prompt)"
         ]
     return [
-        seen_sentence(name, SeenPrompts.load(path), image_ids, prompts)
+        _seen_sentence(name, SeenPrompts.load(path), image_ids, prompts)
         for name, path in filters.items()
     ]
 
 
-def seen_sentence(
+def _seen_sentence(
     member: str, seen: SeenPrompts, image_ids: Sequence[str], prompts: Mapping[str, str]
 ) -> str:
     """How many of the judged prompts a member was trained on."""

@@ -9,7 +9,7 @@ from prompt_ensemble.core.html import render
 from prompt_ensemble.images.thumbnails import data_address
 from prompt_ensemble.run.prediction import Prediction
 
-IMAGES_SHOWN = 200
+_IMAGES_SHOWN = 200
 """More would make a page that no browser likes; the table in predictions.csv has them all."""
 LINES_SHOWN = 8
 
@@ -18,6 +18,6 @@ def write_report(prediction: Prediction, path: Path) -> None:
     """One HTML file without a script or a link, readable from disk and on a phone."""
     page = render(
         "prompt_ensemble.run", "page.html", title="prompt-ensemble", prediction=prediction,
-        data_address=data_address, images_shown=IMAGES_SHOWN, lines_shown=LINES_SHOWN,
+        data_address=data_address, images_shown=_IMAGES_SHOWN, lines_shown=LINES_SHOWN,
     )  # fmt: skip
     write_atomically(path, page)

@@ -65,7 +65,7 @@ def run_members_until(
     return results, skipped
 
 
-def blend_members(results: Results, weights: BlendWeights, prior: Embeddings | None) -> Embeddings:
+def _blend_members(results: Results, weights: BlendWeights, prior: Embeddings | None) -> Embeddings:
     """The members' embeddings as one, by fixed weights or by a gate."""
     if weights.gate:
         parts = {name: result.embeddings for name, result in results.items()}
@@ -86,7 +86,7 @@ def assemble(
     """A row for every image: the blend of what there is, the prior where there is nothing."""
     if not results:
         return repeated(prior, album.image_ids)
-    blended = blend_members(results, weights, prior)
+    blended = _blend_members(results, weights, prior)
     if not album.bad:
         return blended
     filler = repeated(prior, [image.image_id for image in album.bad])

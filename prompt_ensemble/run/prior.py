@@ -7,7 +7,7 @@ from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import RunConfig
 
-PRIOR_FILE = "prior.safetensors"
+_PRIOR_FILE = "prior.safetensors"
 
 
 def prior_of(config: RunConfig, roots: WeightRoots) -> Embeddings:
@@ -24,10 +24,10 @@ def prior_of(config: RunConfig, roots: WeightRoots) -> Embeddings:
 def load_prior(name: str, roots: WeightRoots) -> Embeddings:
     """A prior by the name of its weights."""
     path = roots.find(name).path
-    file = path / PRIOR_FILE if path.is_dir() else path
+    file = path / _PRIOR_FILE if path.is_dir() else path
     if not file.is_file():
         raise BadWeights(
-            f"prior {name!r} lies at {path}, which holds no {PRIOR_FILE}; name a folder that "
+            f"prior {name!r} lies at {path}, which holds no {_PRIOR_FILE}; name a folder that "
             "does, such as 'embedded-prior', or an embeddings file"
         )
     return Embeddings.load(file)

@@ -37,7 +37,7 @@ def write_results(prediction: Prediction, out: Path, sample: Path | None = None)
     for name, path in prediction.trained_on.items():
         write_atomically(out / TRAINED_ON_FOLDER / f"{name}.safetensors", path.read_bytes())
     write_table(prediction, out / "predictions.csv")
-    write_confidence(prediction, out / CONFIDENCE_TABLE)
+    _write_confidence(prediction, out / CONFIDENCE_TABLE)
     write_report(prediction, out / "report.html")
     write_atomically(out / "run.json", json.dumps(run_record(prediction), indent=2) + "\n")
     write_submission(out / "submission.csv", prediction.embeddings, ids)
@@ -49,7 +49,7 @@ def write_table(prediction: Prediction, path: Path) -> None:
     write_atomically(path, table)
 
 
-def write_confidence(prediction: Prediction, path: Path) -> None:
+def _write_confidence(prediction: Prediction, path: Path) -> None:
     """One row an image: how sure each speaking member is, which tuning may weigh it by."""
     import pandas as pd
 

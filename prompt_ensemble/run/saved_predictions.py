@@ -15,10 +15,10 @@ from prompt_ensemble.core.records import as_object, read_object, read_table, rea
 from prompt_ensemble.data.truth import load_vectors
 from prompt_ensemble.run.results import CONFIDENCE_TABLE
 
-CONFIDENCES = "a table of confidences"
-SAME_ROW = 1e-4
+_CONFIDENCES = "a table of confidences"
+_SAME_ROW = 1e-4
 """Numbers of the same member on two machines differ by no more."""
-SUFFIXES = (".safetensors", ".csv")
+_SUFFIXES = (".safetensors", ".csv")
 
 
 def load_parts(sources: Iterable[Path]) -> dict[str, Embeddings]:
@@ -30,7 +30,7 @@ def load_parts(sources: Iterable[Path]) -> dict[str, Embeddings]:
     identities: dict[str, object] = {}
     for source in sources:
         members = read_record(source).get("members", {})
-        for path in member_files(source):
+        for path in _member_files(source):
             identity = members.get(path.stem, {}).get("identity")
             loaded = load_vectors(path)
             if path.stem in parts:
@@ -46,7 +46,7 @@ def _joined(known: Embeddings, more: Embeddings, path: Path, same: bool) -> Embe
     new = [image_id for image_id in more.image_ids if image_id not in rows]
     both = [image_id for image_id in more.image_ids if image_id in rows]
     apart = np.abs(known.take(both).vectors - more.take(both).vectors).max(initial=0.0)
-    if (new and not same) or apart > SAME_ROW:
+    if (new and not same) or apart > _SAME_ROW:
         raise BadConfig(
             f"two predictions are named {path.stem!r}, one of them {path}, and come from different "
             "members; names are unique, so rename one of them, or predict both with the same "
@@ -58,12 +58,12 @@ def _joined(known: Embeddings, more: Embeddings, path: Path, same: bool) -> Embe
     return Embeddings((*known.image_ids, *new), vectors)
 
 
-def member_files(source: Path) -> list[Path]:
+def _member_files(source: Path) -> list[Path]:
     """The embeddings files of a run folder, or the file itself.
 
     A member that only an earlier run into the same folder had is none of the run.
     """
-    if source.is_file() and source.suffix in SUFFIXES:
+    if source.is_file() and source.suffix in _SUFFIXES:
         return [source]
     files = sorted((source / "embeddings").glob("*.safetensors"))
     members = read_record(source).get("members")
@@ -113,10 +113,10 @@ def load_confidence(sources: Iterable[Path], image_ids: Sequence[str]) -> Signal
 
 def read_confidence(path: Path, image_ids: Sequence[str]) -> Signals:
     """The columns of one confidence table."""
-    by_id = {row.pop("image_id"): row for row in read_table(path, CONFIDENCES, "image_id")}
+    by_id = {row.pop("image_id"): row for row in read_table(path, _CONFIDENCES, "image_id")}
     absent = [image_id for image_id in image_ids if image_id not in by_id]
     if absent:
         raise MismatchedIds(f"{path} has no row for image {absent[0]!r}; run 'predict' again")
     rows = [by_id[image_id] for image_id in image_ids]
-    with reading(path, CONFIDENCES):
+    with reading(path, _CONFIDENCES):
         return {name: np.array([float(row[name]) for row in rows]) for name in (rows or [{}])[0]}

@@ -43,7 +43,7 @@ def cut_into_shards(
 ) -> list[Shard]:
     """Shards of ``size`` images, whole batches so that resuming leaves every batch as it was."""
     cuts = [tuple(images[start : start + size]) for start in range(0, len(images), size)]
-    return [Shard(cut, shard_key(cut, identity)) for cut in cuts]
+    return [Shard(cut, _shard_key(cut, identity)) for cut in cuts]
 
 
 def shard_size(batch_size: int) -> int:
@@ -51,7 +51,7 @@ def shard_size(batch_size: int) -> int:
     return max(1, SHARD_IMAGES // batch_size) * batch_size
 
 
-def shard_key(images: Sequence[SurveyedImage], identity: Mapping[str, object]) -> str:
+def _shard_key(images: Sequence[SurveyedImage], identity: Mapping[str, object]) -> str:
     """Digest of everything that determines a shard's content."""
     content = [FORMAT, identity, [[image.image_id, image.digest] for image in images]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

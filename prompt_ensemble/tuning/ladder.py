@@ -33,7 +33,7 @@ _REFERENCES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Rung:
+class _Rung:
     """A method that fits weights, and its scores on images it was not fitted to."""
 
     name: str
@@ -43,7 +43,7 @@ class Rung:
     """``(N,)`` held-out cosine of each image."""
 
     @classmethod
-    def of(cls, name: str, statistics: Statistics, method: Method, folds: np.ndarray) -> Rung:
+    def of(cls, name: str, statistics: Statistics, method: Method, folds: np.ndarray) -> _Rung:
         """The rung with its held-out scores."""
         return cls(name, statistics, method, held_out_cosines(statistics, folds, method))
 
@@ -59,11 +59,11 @@ class Rung:
 class Ladder:
     """All rungs tried, the highest one that was taken, and why."""
 
-    rungs: tuple[Rung, ...]
-    taken: Rung
+    rungs: tuple[_Rung, ...]
+    taken: _Rung
     reasons: tuple[str, ...]
 
-    def __getitem__(self, name: str) -> Rung:
+    def __getitem__(self, name: str) -> _Rung:
         return next(rung for rung in self.rungs if rung.name == name)
 
 
@@ -75,25 +75,25 @@ def climb(
     folds: np.ndarray,
 ) -> Ladder:
     """Try every rung, taking those that win; references are judged, too, but never taken."""
-    taken = Rung.of(EQUAL, plain, methods.equal, folds)
+    taken = _Rung.of(EQUAL, plain, methods.equal, folds)
     rungs, reasons = [taken], []
 
-    def step(rung: Rung) -> Rung:
+    def step(rung: _Rung) -> _Rung:
         rungs.append(rung)
         better, reason = _compare(rung, taken, resampling)
         reasons.append(reason)
         return rung if better else taken
 
-    taken = step(Rung.of(TUNED, plain, methods.mean_cosine, folds))
+    taken = step(_Rung.of(TUNED, plain, methods.mean_cosine, folds))
     if with_prior:
-        taken = step(Rung.of(_WITH_PRIOR, with_prior, methods.mean_cosine, folds))
+        taken = step(_Rung.of(_WITH_PRIOR, with_prior, methods.mean_cosine, folds))
     if signals:
         taken = step(_gated(taken, signals, folds))
-    references = [Rung.of(name, plain, method, folds) for name, method in _REFERENCES.items()]
+    references = [_Rung.of(name, plain, method, folds) for name, method in _REFERENCES.items()]
     return Ladder((*rungs, *references), taken, tuple(reasons))
 
 
-def _compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str]:
+def _compare(rung: _Rung, below: _Rung, resampling: Resampling) -> tuple[bool, str]:
     """Whether a rung beats the one below beyond noise, and a sentence with the numbers."""
     gain = resampling.difference(rung.cosines, below.cosines)
     groups = resampling.group_count
@@ -106,7 +106,7 @@ def _compare(rung: Rung, below: Rung, resampling: Resampling) -> tuple[bool, str
     return better, f"{rung.name} against {below.name}, held out: {gain}; {verdict}"
 
 
-def _gated(below: Rung, signals: Signals, folds: np.ndarray) -> Rung:
+def _gated(below: _Rung, signals: Signals, folds: np.ndarray) -> _Rung:
     """The gate over the weights of the rung below, fitted and judged fold by fold."""
     statistics = below.statistics
     cosines = np.empty(len(statistics))
@@ -114,7 +114,7 @@ def _gated(below: Rung, signals: Signals, folds: np.ndarray) -> Rung:
         seen = statistics.rows(fitted)
         gate = fit_gate(seen, _rows(signals, fitted), below.method(seen))
         cosines[judged] = gate_cosines(gate, statistics.rows(judged), _rows(signals, judged))
-    return Rung(GATED, statistics, below.method, cosines)
+    return _Rung(GATED, statistics, below.method, cosines)
 
 
 def _rows(signals: Signals, chosen: np.ndarray) -> Signals:

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.text_generation.decoding import Decoding
 
-CHECKPOINT = "model_*caption*.pth"
+_CHECKPOINT = "model_*caption*.pth"
 """What the authors call their caption checkpoints."""
-ORIGINAL_PROMPT = "a picture of "
+_ORIGINAL_PROMPT = "a picture of "
 """Words that the authors let every caption continue; they are not part of it."""
 
 
 @dataclass(frozen=True)
-class BlipOptions(CaptionOptions):
+class _BlipOptions(CaptionOptions):
     """BLIP's own option."""
 
     prompt: str | None = None
@@ -42,13 +42,13 @@ class BlipPredictor(TransformersCaptioner):
     """BLIP in either of its two forms."""
 
     stored_as = "prompt_ensemble.captioners.blip:BlipPredictor"
-    Options: ClassVar[type[BlipOptions]] = BlipOptions
+    Options: ClassVar[type[_BlipOptions]] = _BlipOptions
     model_type: ClassVar[str] = "blip"
     model_class: ClassVar[str] = "BlipForConditionalGeneration"
     default_weights: ClassVar[str] = "blip-image-captioning-large"
     published = Generation(num_beams=3, max_length=20, min_length=5)
     """The authors' configuration for COCO captions."""
-    options: BlipOptions
+    options: _BlipOptions
 
     def check(self) -> None:
         """A folder is checked as one of transformers; the authors' file says all itself."""
@@ -64,7 +64,7 @@ class BlipPredictor(TransformersCaptioner):
         """The text decoder, which attends to the vision tower's states."""
         text, prompt = model.config.text_config, self.options.prompt
         if prompt is None:
-            prompt = ORIGINAL_PROMPT if _find_checkpoint(self.path) else ""
+            prompt = _ORIGINAL_PROMPT if _find_checkpoint(self.path) else ""
         words = tokenizer(prompt, add_special_tokens=False).input_ids
         # As in generate the separator ends a caption, whatever generation_config.json says.
         ends = (text.sep_token_id,)
@@ -95,10 +95,10 @@ def _find_checkpoint(path: Path) -> Path | None:
         return path
     if (path / "config.json").exists():
         return None
-    files = sorted(path.glob(CHECKPOINT))
+    files = sorted(path.glob(_CHECKPOINT))
     if len(files) != 1:
         raise BadWeights(
-            f"{path} holds {len(files)} files {CHECKPOINT} and no config.json; expected a "
+            f"{path} holds {len(files)} files {_CHECKPOINT} and no config.json; expected a "
             "transformers folder or exactly one of the authors' checkpoints"
         )
     return files[0]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Blip2Options(CaptionOptions):
+class _Blip2Options(CaptionOptions):
     """BLIP-2's own option."""
 
     prompt: str = ""
@@ -35,13 +35,13 @@ class Blip2Predictor(TransformersCaptioner):
     """blip2-opt-2.7b, blip2-opt-6.7b and the like, as transformers folders."""
 
     stored_as = "prompt_ensemble.captioners.blip2:Blip2Predictor"
-    Options: ClassVar[type[Blip2Options]] = Blip2Options
+    Options: ClassVar[type[_Blip2Options]] = _Blip2Options
     model_type: ClassVar[str] = "blip-2"
     model_class: ClassVar[str] = "Blip2ForConditionalGeneration"
     default_weights: ClassVar[str] = "blip2-opt-2.7b"
     published = Generation(num_beams=5, max_length=30, min_length=1)
     """The authors' captioning in LAVIS."""
-    options: Blip2Options
+    options: _Blip2Options
 
     def weights_type(self, placement: Placement) -> torch.dtype:
         """That of the run: 2.7 billion numbers and more have no room in float32."""

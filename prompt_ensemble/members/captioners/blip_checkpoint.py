@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from transformers import BlipConfig
 
 OLD = r"visual_encoder\."
-OLD_BLOCK = OLD + r"blocks\.(\d+)\."
+_OLD_BLOCK = OLD + r"blocks\.(\d+)\."
 NEW = "vision_model."
-NEW_BLOCK = NEW + r"encoder.layers.\1."
-RENAMES = (
+_NEW_BLOCK = NEW + r"encoder.layers.\1."
+_RENAMES = (
     (OLD + "cls_token", NEW + "embeddings.class_embedding"),
     (OLD + "pos_embed", NEW + "embeddings.position_embedding"),
     (OLD + r"patch_embed\.proj\.(.+)", NEW + r"embeddings.patch_embedding.\1"),
     (OLD + r"norm\.(.+)", NEW + r"post_layernorm.\1"),
-    (OLD_BLOCK + "norm(.+)", NEW_BLOCK + r"layer_norm\2"),
-    (OLD_BLOCK + r"attn\.qkv\.(.+)", NEW_BLOCK + r"self_attn.qkv.\2"),
-    (OLD_BLOCK + r"attn\.proj\.(.+)", NEW_BLOCK + r"self_attn.projection.\2"),
-    (OLD_BLOCK + r"mlp\.(.+)", NEW_BLOCK + r"mlp.\2"),
+    (_OLD_BLOCK + "norm(.+)", _NEW_BLOCK + r"layer_norm\2"),
+    (_OLD_BLOCK + r"attn\.qkv\.(.+)", _NEW_BLOCK + r"self_attn.qkv.\2"),
+    (_OLD_BLOCK + r"attn\.proj\.(.+)", _NEW_BLOCK + r"self_attn.projection.\2"),
+    (_OLD_BLOCK + r"mlp\.(.+)", _NEW_BLOCK + r"mlp.\2"),
     (r"(text_decoder\..+)", r"\1"),
 )
 """Original name, which must match whole, to transformers' name."""
-BUFFER = re.compile(r".+\.position_ids")
+_BUFFER = re.compile(r".+\.position_ids")
 """Counts from zero that older torch code kept in checkpoints."""
 HEAD = "text_decoder.cls.predictions."
 WORDS = "text_decoder.bert.embeddings.word_embeddings.weight"
-TIED = {f"{HEAD}decoder.weight": WORDS, f"{HEAD}decoder.bias": f"{HEAD}bias"}
+_TIED = {f"{HEAD}decoder.weight": WORDS, f"{HEAD}decoder.bias": f"{HEAD}bias"}
 """One tensor under two names; files may leave out the first."""
 
 
@@ -46,41 +46,41 @@ def load_blip_checkpoint(path: Path, head_size: int = 64) -> Any:
     """The captioning network of a single-file checkpoint, in float32."""
     from transformers import BlipForConditionalGeneration
 
-    state = rename(unwrap(load_state(path), path), path)
+    state = rename(_unwrap(load_state(path), path), path)
     try:
-        config = infer_config(state, head_size)
+        config = _infer_config(state, head_size)
     except (KeyError, ValueError, AttributeError) as error:
-        raise not_blip(path, f"{error} is not in it") from error
+        raise _not_blip(path, f"{error} is not in it") from error
     model = BlipForConditionalGeneration(config)
-    for copy, original in TIED.items():
+    for copy, original in _TIED.items():
         if original in state:
             state.setdefault(copy, state[original])
     load_strictly(model, {key: tensor.float() for key, tensor in state.items()}, path)
     return model.eval()
 
 
-def unwrap(checkpoint: Mapping[str, object], path: Path) -> dict[str, torch.Tensor]:
+def _unwrap(checkpoint: Mapping[str, object], path: Path) -> dict[str, torch.Tensor]:
     """The state dict, which the authors keep under ``model``."""
     state = checkpoint.get("model", checkpoint)
     if not isinstance(state, dict):
-        raise not_blip(path, "no state dict under 'model'")
+        raise _not_blip(path, "no state dict under 'model'")
     return state
 
 
 def rename(state: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
     """The same tensors under transformers' names."""
-    return {renamed(key, path): state[key] for key in state if not BUFFER.fullmatch(key)}
+    return {renamed(key, path): state[key] for key in state if not _BUFFER.fullmatch(key)}
 
 
 def renamed(key: str, path: Path) -> str:
     """transformers' name of one tensor."""
-    for original, ours in RENAMES:
+    for original, ours in _RENAMES:
         if found := re.fullmatch(original, key):
             return found.expand(ours)
-    raise not_blip(path, f"tensor {key!r} belongs to no captioner")
+    raise _not_blip(path, f"tensor {key!r} belongs to no captioner")
 
 
-def not_blip(path: Path, reason: str) -> BadWeights:
+def _not_blip(path: Path, reason: str) -> BadWeights:
     """What to say of a checkpoint of something else."""
     return BadWeights(
         f"{path} is not an original BLIP captioner ({reason}); expected model_base_caption*.pth "
@@ -88,7 +88,7 @@ def not_blip(path: Path, reason: str) -> BadWeights:
     )
 
 
-def infer_config(state: Mapping[str, torch.Tensor], head_size: int) -> BlipConfig:
+def _infer_config(state: Mapping[str, torch.Tensor], head_size: int) -> BlipConfig:
     """Sizes of the network, from the shapes of its tensors."""
     from transformers import BlipConfig
 

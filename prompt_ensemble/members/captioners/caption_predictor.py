@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.weights import WeightRoots
 
 
-SAVED_KEYS = (
+_SAVED_KEYS = (
     "num_beams",
     "max_length",
     "max_new_tokens",
@@ -87,7 +87,7 @@ class CaptionPredictor(Predictor):
         if file is None:
             return published
         config = read_json(file)
-        saved = {key: config[key] for key in SAVED_KEYS if config.get(key) is not None}
+        saved = {key: config[key] for key in _SAVED_KEYS if config.get(key) is not None}
         try:
             return published.under(saved)
         except (BadConfig, TypeError) as error:
@@ -143,7 +143,7 @@ class CaptionPredictor(Predictor):
     def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The loaded captioner as the inference loop wants it."""
         with opening(self.path):
-            return OpenedCaptioner(self.load(placement))
+            return _OpenedCaptioner(self.load(placement))
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """Captions, worded, as one vector per image."""
@@ -182,7 +182,7 @@ class CaptionPredictor(Predictor):
         return texts[:1] if self.options.embedded == "best" else texts
 
 
-class OpenedCaptioner(OpenedModel):
+class _OpenedCaptioner(OpenedModel):
     """A captioner whose captions are kept as outputs."""
 
     def __init__(self, captioner: SearchingCaptioner) -> None:

@@ -26,7 +26,7 @@ START, END = 49406, 49407
 
 
 @dataclass(frozen=True)
-class CocaOptions(CaptionOptions):
+class _CocaOptions(CaptionOptions):
     """CoCa's own option."""
 
     architecture: str | None = None
@@ -37,12 +37,12 @@ class CocaPredictor(CaptionPredictor):
     """coca_ViT-B-32, coca_ViT-L-14, with or without fine-tuning on COCO."""
 
     stored_as = "prompt_ensemble.captioners.coca:CocaPredictor"
-    Options: ClassVar[type[CocaOptions]] = CocaOptions
+    Options: ClassVar[type[_CocaOptions]] = _CocaOptions
     default_weights: ClassVar[str] = "mscoco_finetuned_CoCa-ViT-L-14-laion2B-s13B-b90k"
     published = Generation(num_beams=2, max_length=30, min_length=5, scoring="2023")
     """open_clip's ``generate``: its 6 beams are 3 groups of 2 that nothing tells apart, so that all
     groups find the same, and what it returns is the result of 2 beams."""
-    options: CocaOptions
+    options: _CocaOptions
 
     def load(self, placement: Placement) -> SearchingCaptioner:
         """The checkpoint's model on the device."""

@@ -37,7 +37,7 @@ class CocaDecoding:
         self.text_blocks = model.text.transformer.resblocks
         self.decoder = model.text_decoder
         self.images = len(image_tokens)
-        self.memory = [image_memory(block, image_tokens) for block in self.decoder.cross_attn]
+        self.memory = [_image_memory(block, image_tokens) for block in self.decoder.cross_attn]
         self.cache = TextCache(len(self.text_blocks) + len(self.decoder.resblocks))
         self.tokens: torch.Tensor | None = None
 
@@ -99,7 +99,7 @@ class CocaDecoding:
         return finish(block, states, unfold_beams(seen, states.shape[1]))
 
 
-def image_memory(block: Any, image_tokens: torch.Tensor) -> KeysValues:
+def _image_memory(block: Any, image_tokens: torch.Tensor) -> KeysValues:
     """An image block's keys and values, ``(B, H, M, D)`` each."""
     keys, values = project(block.attn, block.ln_1_kv(image_tokens), 1, 2)
     return keys, values

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Florence2Options(CaptionOptions):
+class _Florence2Options(CaptionOptions):
     """Florence-2's own option."""
 
     question: str = "What does the image describe?"
@@ -33,13 +33,13 @@ class Florence2Predictor(TransformersCaptioner):
     """Florence-2 base or large, as folders of the transformers class (not of remote code)."""
 
     stored_as = "prompt_ensemble.captioners.florence2:Florence2Predictor"
-    Options: ClassVar[type[Florence2Options]] = Florence2Options
+    Options: ClassVar[type[_Florence2Options]] = _Florence2Options
     model_type: ClassVar[str] = "florence2"
     model_class: ClassVar[str] = "Florence2ForConditionalGeneration"
     default_weights: ClassVar[str] = "Florence-2-large"
     published = Generation(num_beams=3, max_length=100, no_repeat_ngram_size=3)
     """The call on the model card; its n-grams are in config.json."""
-    options: Florence2Options
+    options: _Florence2Options
 
     def decoder(self, model: Any, tokenizer: PreTrainedTokenizerBase) -> Decoder:
         """The decoder of the language model, whose encoder reads image and question."""

@@ -36,17 +36,17 @@ def captioner_kind(path: Path) -> str:
 def find_captioner(name: str, roots: WeightRoots) -> tuple[str, Path]:
     """Kind and place of a captioner asked for by its kind, its folder's name or its path."""
     if name in KINDS:
-        return name, find_kind(name, roots)
+        return name, _find_kind(name, roots)
     named = (folder / name for folder in folders(roots) if (folder / name).exists())
     path = (next(named, None) or roots.find(name).path).absolute()
     return captioner_kind(path), path
 
 
-def find_kind(kind: str, roots: WeightRoots) -> Path:
+def _find_kind(kind: str, roots: WeightRoots) -> Path:
     """The kind's usual weights, or else the only folder of that kind."""
     predictor = predictor_class(kind)
     assert issubclass(predictor, CaptionPredictor)
-    found = [folder.absolute() for folder in folders(roots) if is_of(kind, folder)]
+    found = [folder.absolute() for folder in folders(roots) if _is_of(kind, folder)]
     usual = [folder for folder in found if folder.name == predictor.default_weights]
     if not found:
         return roots.find(predictor.default_weights).path.absolute()
@@ -63,6 +63,6 @@ def folders(roots: WeightRoots) -> list[Path]:
     return list(dict.fromkeys(folder for root in roots.folders for folder in walk(root)))
 
 
-def is_of(kind: str, path: Path) -> bool:
+def _is_of(kind: str, path: Path) -> bool:
     """Whether a captioner of this kind lies at ``path``."""
     return any(fits(path, layout) for layout in LAYOUTS if layout.kind == kind)

@@ -25,7 +25,7 @@ PUBLISHED: Final = {
 
 
 @dataclass(frozen=True)
-class OfaOptions(CaptionOptions):
+class _OfaOptions(CaptionOptions):
     """OFA's own options."""
 
     search: Literal["generate", "fairseq"] = "generate"
@@ -38,14 +38,14 @@ class OfaPredictor(CaptionPredictor):
     """OFA, tiny to huge: a folder as the authors publish it, or their ``.pt`` file."""
 
     stored_as = "prompt_ensemble.captioners.ofa.captioner:OfaPredictor"
-    Options: ClassVar[type[OfaOptions]] = OfaOptions
+    Options: ClassVar[type[_OfaOptions]] = _OfaOptions
     default_weights: ClassVar[str] = "OFA-large-caption"
-    options: OfaOptions
+    options: _OfaOptions
 
     @classmethod
     def published_for(cls, options: CaptionOptions) -> Generation:
         """What the chosen search is published with."""
-        assert isinstance(options, OfaOptions)
+        assert isinstance(options, _OfaOptions)
         return PUBLISHED[options.search]
 
     def load(self, placement: Placement) -> SearchingCaptioner:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-MEDIA = r"(?:picture|photo|photograph|image|close[- ]?up|shot|view|scene)"
-MANNER = r"(?:close[- ]?up |cropped |blurry |black and white )?"
-POINTING = r"(?:there (?:is|are)|this is|it is|it's)"
-OPENING = re.compile(
-    rf"^(?:{POINTING}|(?:an?|the) {MANNER}{MEDIA} (?:of|showing|with)) ", re.IGNORECASE
+_MEDIA = r"(?:picture|photo|photograph|image|close[- ]?up|shot|view|scene)"
+_MANNER = r"(?:close[- ]?up |cropped |blurry |black and white )?"
+_POINTING = r"(?:there (?:is|are)|this is|it is|it's)"
+_OPENING = re.compile(
+    rf"^(?:{_POINTING}|(?:an?|the) {_MANNER}{_MEDIA} (?:of|showing|with)) ", re.IGNORECASE
 )
-LONGEST_REPEAT = 8
+_LONGEST_REPEAT = 8
 """Words of the longest phrase whose repetition is looked for."""
 
 
@@ -41,7 +41,7 @@ def word(caption: str, wording: Wording) -> str:
 def strip_opening(caption: str) -> str:
     """Without leading phrases that say only that this is an image; never leaves nothing."""
     text = caption.strip()
-    while (shorter := OPENING.sub("", text)) != text and shorter:
+    while (shorter := _OPENING.sub("", text)) != text and shorter:
         text = shorter
     return text
 
@@ -49,18 +49,18 @@ def strip_opening(caption: str) -> str:
 def drop_repeats(caption: str) -> str:
     """Phrases said twice in a row are said once, the longest first: "a b a b c" → "a b c"."""
     words = caption.split()
-    for length in range(min(LONGEST_REPEAT, len(words) // 2), 0, -1):
-        words = drop_repeats_of(length, words)
+    for length in range(min(_LONGEST_REPEAT, len(words) // 2), 0, -1):
+        words = _drop_repeats_of(length, words)
     return " ".join(words)
 
 
-def drop_repeats_of(length: int, words: list[str]) -> list[str]:
+def _drop_repeats_of(length: int, words: list[str]) -> list[str]:
     """Without runs of ``length`` words that only repeat the ``length`` words before them."""
     kept: list[str] = []
     position = 0
     while position < len(words):
         phrase = words[position : position + length]
-        if len(phrase) == length and same_words(phrase, kept[-length:]):
+        if len(phrase) == length and _same_words(phrase, kept[-length:]):
             kept[-length:] = phrase  # the later one carries the punctuation that follows
             position += length
         else:
@@ -69,7 +69,7 @@ def drop_repeats_of(length: int, words: list[str]) -> list[str]:
     return kept
 
 
-def same_words(left: list[str], right: list[str]) -> bool:
+def _same_words(left: list[str], right: list[str]) -> bool:
     """Whether two phrases say the same, commas and capitals aside."""
     return [plain(word) for word in left] == [plain(word) for word in right]
 

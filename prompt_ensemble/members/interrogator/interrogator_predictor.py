@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.weights import WeightRoots
 
-EMBEDDED_TOWER = "embedded-lites"
+_EMBEDDED_TOWER = "embedded-lites"
 
 
 class InterrogatorPredictor(Predictor):
@@ -48,7 +48,7 @@ class InterrogatorPredictor(Predictor):
         super().__init__(weights, options, roots)
         check_options(options)
         self.roots = roots
-        self.tower = find_tower(weights or EMBEDDED_TOWER, options.architecture, roots)
+        self.tower = find_tower(weights or _EMBEDDED_TOWER, options.architecture, roots)
         whole = load_vocabulary(options.lists)
         self.lists = {name: whole[name] for name in wanted_lists(options)}
 
@@ -88,7 +88,7 @@ class InterrogatorPredictor(Predictor):
             if bank.name not in MERGED
         }
         whole = Interrogator(tower, merged, {**tables, **extra}, _search_settings(self.options))
-        return OpenedInterrogator(whole, self.options.captions_from, self.options.mode)
+        return _OpenedInterrogator(whole, self.options.captions_from, self.options.mode)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The assembled prompts' embeddings, or means of their parts'."""
@@ -108,7 +108,7 @@ class InterrogatorPredictor(Predictor):
         return self.options.weights.get(name, 1.0)
 
 
-class OpenedInterrogator(OpenedModel):
+class _OpenedInterrogator(OpenedModel):
     """An interrogator on its device."""
 
     def __init__(self, whole: Interrogator, captions_from: str, mode: str) -> None:

@@ -26,7 +26,7 @@ def read_published(path: Path, labels: tuple[str, ...]) -> np.ndarray | None:
     The file must be of exactly these labels, empty ones too, for it is told by their hash.
     """
     if not path.exists():
-        refuse_pickle(path.with_suffix(".pkl"))
+        _refuse_pickle(path.with_suffix(".pkl"))
         return None
     try:
         arrays = map_arrays(path)
@@ -43,7 +43,7 @@ def read_published(path: Path, labels: tuple[str, ...]) -> np.ndarray | None:
     return rows
 
 
-def refuse_pickle(path: Path) -> None:
+def _refuse_pickle(path: Path) -> None:
     """The old form of these files is a pickle, which could run anything."""
     if path.exists():
         raise BadWeights(

@@ -36,13 +36,13 @@ def open_banks(
     digest = f"{source.text_digest()} fp16"
     banks = []
     for name, phrases in lists.items():
-        bank = published_bank(options, source.architecture, name) if options.published else None
-        embed = partial(embed_phrases, tower, name, progress)
+        bank = _published_bank(options, source.architecture, name) if options.published else None
+        embed = partial(_embed_phrases, tower, name, progress)
         banks.append(bank or open_bank(phrases, digest, embed))
     return banks
 
 
-def embed_phrases(
+def _embed_phrases(
     tower: TwoSidedTower, name: str, progress: Progress, phrases: Sequence[str]
 ) -> np.ndarray:
     """Float16 rows, ``(P, D)``, in large steps with progress; equal phrases are read once."""
@@ -58,7 +58,9 @@ def embed_phrases(
     return rows
 
 
-def published_bank(options: InterrogatorOptions, architecture: str, name: str) -> PhraseBank | None:
+def _published_bank(
+    options: InterrogatorOptions, architecture: str, name: str
+) -> PhraseBank | None:
     """The bank in clip-interrogator's own file, if that is of this list."""
     labels = labels_of(name, options.lists.get(name, ""))
     rows = read_published(published_path(Path(options.published), architecture, name), labels)

@@ -11,10 +11,10 @@ from prompt_ensemble.data.phrase_lists import PhraseList, package_folder, read_l
 MERGED = ("artists", "flavors", "mediums", "movements", "trendings")
 """Lists that ``fast`` and ``best`` look through as one, in this order."""
 LISTS = (*MERGED, "negative")
-ARTIST_FORMS = ("by {}", "inspired by {}")
-SITE_FORMS = ("{}", "trending on {}", "featured on {}", "{} contest winner")
-FORMS = {"artists": ARTIST_FORMS, "trendings": SITE_FORMS}
-SITES = (
+_ARTIST_FORMS = ("by {}", "inspired by {}")
+_SITE_FORMS = ("{}", "trending on {}", "featured on {}", "{} contest winner")
+_FORMS = {"artists": _ARTIST_FORMS, "trendings": _SITE_FORMS}
+_SITES = (
     *("Artstation", "behance", "cg society", "cgsociety", "deviantart", "dribble", "flickr"),
     *("instagram", "pexels", "pinterest", "pixabay", "pixiv", "polycount", "reddit"),
     *("shutterstock", "tumblr", "unsplash", "zbrush central"),
@@ -36,21 +36,21 @@ def load_vocabulary(own: Mapping[str, str]) -> dict[str, PhraseList]:
 def phrases_of(name: str, source: str) -> tuple[str, ...]:
     """The phrases of one list, in all their forms: one form of all, then the next."""
     if name == "trendings" and not source:
-        return in_forms(SITE_FORMS, SITES)
+        return _in_forms(_SITE_FORMS, _SITES)
     lines = read_lines(Path(source) if source else package_folder() / f"{name}.txt")
-    return in_forms(FORMS.get(name, ("{}",)), lines)
+    return _in_forms(_FORMS.get(name, ("{}",)), lines)
 
 
 def labels_of(name: str, source: str) -> tuple[str, ...]:
     """The same with empty lines, as clip-interrogator hashes its lists."""
     if name == "trendings" and not source:
-        return in_forms(SITE_FORMS, SITES)
+        return _in_forms(_SITE_FORMS, _SITES)
     path = Path(source) if source else package_folder() / f"{name}.txt"
     with path.open(encoding="utf-8", errors="replace") as file:
         lines = tuple(line.strip() for line in file)
-    return in_forms(FORMS.get(name, ("{}",)), lines)
+    return _in_forms(_FORMS.get(name, ("{}",)), lines)
 
 
-def in_forms(forms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+def _in_forms(forms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     """Every name in the first form, then in the second, and so on."""
     return tuple(form.format(name) for form in forms for name in names)

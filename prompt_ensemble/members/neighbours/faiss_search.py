@@ -22,30 +22,30 @@ from prompt_ensemble.models.exact_ranking import exact_products
 
 KINDS = ("ivfpq", "hnsw")
 CELLS_PER_ROOT = 2
-MOST_CELLS = 65_536
+_MOST_CELLS = 65_536
 TRAINING_ROWS_PER_CELL = 40
-FEWEST_TRAINING_ROWS = 256
+_FEWEST_TRAINING_ROWS = 256
 """A code has 256 values, each of which is learnt from a row at least."""
-CODE_BYTES = 64
-CODE_TRAINING_ROWS = 64
+_CODE_BYTES = 64
+_CODE_TRAINING_ROWS = 64
 """Rows for each of a code's 256 values; FAISS wants 39 and would take 256, four times as long."""
-CANDIDATES = {"ivfpq": 4, "hnsw": 1}
+_CANDIDATES = {"ivfpq": 4, "hnsw": 1}
 """Rows fetched for each neighbour wanted: codes are coarse, so true cosines choose among more."""
-LINKS = 32
+_LINKS = 32
 """Neighbours of a node in the graph."""
 
 
 def build_index(bank: NeighbourBank, kind: str) -> None:
     """Index all keys of a bank and write the index beside its shards."""
     faiss = import_faiss()
-    index = empty_index(faiss, bank, kind)
-    if not index.is_trained and len(bank) < FEWEST_TRAINING_ROWS:
+    index = _empty_index(faiss, bank, kind)
+    if not index.is_trained and len(bank) < _FEWEST_TRAINING_ROWS:
         raise BadConfig(
             f"{bank.folder} holds {len(bank)} prompts; an {kind} index learns from "
-            f"{FEWEST_TRAINING_ROWS} at least, so search this bank exactly, without an index"
+            f"{_FEWEST_TRAINING_ROWS} at least, so search this bank exactly, without an index"
         )
     if not index.is_trained:
-        index.train(training_rows(bank))
+        index.train(_training_rows(bank))
     for shard in bank.shards:
         index.add(np.asarray(shard.keys, np.float32))
     path = index_path(bank, kind)
@@ -54,39 +54,39 @@ def build_index(bank: NeighbourBank, kind: str) -> None:
     temporary.replace(path)
 
 
-def empty_index(faiss: ModuleType, bank: NeighbourBank, kind: str) -> Any:
+def _empty_index(faiss: ModuleType, bank: NeighbourBank, kind: str) -> Any:
     """An index of a kind, sized for the bank; the same bank gives the same index."""
     width, metric = bank.width, faiss.METRIC_INNER_PRODUCT
     if kind == "hnsw":
-        graph = faiss.IndexHNSWSQ(width, faiss.ScalarQuantizer.QT_fp16, LINKS, metric)
+        graph = faiss.IndexHNSWSQ(width, faiss.ScalarQuantizer.QT_fp16, _LINKS, metric)
         graph.hnsw.efConstruction = 100
         return graph
     if kind != "ivfpq":
         raise BadConfig(f"index kind {kind!r} is unknown; known: {', '.join(KINDS)}")
     quantizer = faiss.IndexFlatIP(width)
-    lists = faiss.IndexIVFPQ(quantizer, width, cells_for(len(bank)), code_bytes(width), 8, metric)
+    lists = faiss.IndexIVFPQ(quantizer, width, _cells_for(len(bank)), _code_bytes(width), 8, metric)
     lists.own_fields = True
     quantizer.this.disown()
     lists.cp.seed = 0
-    lists.pq.cp.max_points_per_centroid = CODE_TRAINING_ROWS
+    lists.pq.cp.max_points_per_centroid = _CODE_TRAINING_ROWS
     lists.pq.cp.niter = 10
     return lists
 
 
-def cells_for(rows: int) -> int:
+def _cells_for(rows: int) -> int:
     """Inverted lists for so many rows, never so many that training starves."""
     wanted = int(CELLS_PER_ROOT * rows**0.5)
-    return max(1, min(wanted, MOST_CELLS, rows // TRAINING_ROWS_PER_CELL))
+    return max(1, min(wanted, _MOST_CELLS, rows // TRAINING_ROWS_PER_CELL))
 
 
-def code_bytes(width: int) -> int:
+def _code_bytes(width: int) -> int:
     """The most bytes a code may have that divide the width evenly."""
-    return max(size for size in range(1, CODE_BYTES + 1) if width % size == 0)
+    return max(size for size in range(1, _CODE_BYTES + 1) if width % size == 0)
 
 
-def training_rows(bank: NeighbourBank) -> np.ndarray:
+def _training_rows(bank: NeighbourBank) -> np.ndarray:
     """A seeded sample of the keys, float32."""
-    wanted = min(len(bank), max(cells_for(len(bank)) * TRAINING_ROWS_PER_CELL, 256 * 40))
+    wanted = min(len(bank), max(_cells_for(len(bank)) * TRAINING_ROWS_PER_CELL, 256 * 40))
     chosen = np.sort(np.random.default_rng(0).choice(len(bank), wanted, replace=False))
     ends = np.append(bank.starts[1:], len(bank))
     parts = [
@@ -102,7 +102,7 @@ class FaissSearch:
     def __init__(self, bank: NeighbourBank, kind: str, effort: int = 64) -> None:
         """``effort`` is the number of lists looked through, or of candidates in the graph."""
         self.bank = bank
-        self.candidates = CANDIDATES[kind]
+        self.candidates = _CANDIDATES[kind]
         self.index = read_index(bank, kind)
         if kind == "ivfpq":
             self.index.nprobe = effort

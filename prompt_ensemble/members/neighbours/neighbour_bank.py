@@ -102,13 +102,13 @@ def build_bank(
         for number, shard in enumerate(in_shards(prompts, card.rows_per_shard)):
             path = shard_path(folder, number)
             if not path.exists():
-                keys = embed_once(embed_keys, shard) if embed_keys else None
-                write_shard(path, shard, embed_once(embed, shard), keys)
+                keys = _embed_once(embed_keys, shard) if embed_keys else None
+                write_shard(path, shard, _embed_once(embed, shard), keys)
             advance(len(shard))
     return open_neighbours(folder)
 
 
-def embed_once(embed: Embed, prompts: Sequence[str]) -> np.ndarray:
+def _embed_once(embed: Embed, prompts: Sequence[str]) -> np.ndarray:
     """Rows of prompts; equal prompts share one, since another batch would move its last bits."""
     distinct = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
     return embed(tuple(distinct))[[distinct[prompt] for prompt in prompts]]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Search = Callable[[np.ndarray], Neighbours]
 
-EPSILON = 1e-6
+_EPSILON = 1e-6
 """Keeps the share of a perfect match finite."""
 
 
@@ -114,8 +114,8 @@ class NeighbourPredictor(Predictor):
         search = searcher(bank, self.options, placement.device)
         if self.source:
             tower = load_tower(self.source, placement, self.roots)
-            return OpenedTowerNeighbours(bank, search, tower, self.options)
-        return OpenedNeighbours(bank, search, self.options)
+            return _OpenedTowerNeighbours(bank, search, tower, self.options)
+        return _OpenedNeighbours(bank, search, self.options)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The weighted means of the neighbours."""
@@ -136,7 +136,7 @@ def searcher(
     return partial(index.search, count=options.nearest)
 
 
-class OpenedNeighbours(OpenedModel):
+class _OpenedNeighbours(OpenedModel):
     """A bank in which the vectors of another member are looked up."""
 
     reads_pixels = False
@@ -152,7 +152,7 @@ class OpenedNeighbours(OpenedModel):
         return near(self.bank, self.search, vectors, batch.image_ids, self.options)
 
 
-class OpenedTowerNeighbours(OpenedModel):
+class _OpenedTowerNeighbours(OpenedModel):
     """A bank whose keys are a tower's rows, and the tower."""
 
     def __init__(
@@ -186,7 +186,7 @@ def near(
     # Full precision whatever the run's: the products are small and the cosines are shown.
     with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
         found = search(vectors)
-    shares = inverse_power_shares(found.cosines, options.power, epsilon=EPSILON)
+    shares = inverse_power_shares(found.cosines, options.power, epsilon=_EPSILON)
     means = weighted_mean(shares, bank.vectors(found.numbers))
     return Outputs(tuple(image_ids), named(bank, found, options.shown), means)
 

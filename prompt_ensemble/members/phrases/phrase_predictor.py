@@ -82,14 +82,14 @@ class PhrasePredictor(Predictor):
 
         encode = partial(SentenceEncoder(placement=placement).encode, progress=progress)
         banks = [open_bank(one, self.encoder_digest, encode) for one in self.lists]
-        return OpenedPhrases(banks, self.options, placement)
+        return _OpenedPhrases(banks, self.options, placement)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The weighted means of the nearest phrases."""
         return Embeddings.of(outputs.image_ids, outputs.vectors)
 
 
-class OpenedPhrases(OpenedModel):
+class _OpenedPhrases(OpenedModel):
     """Banks on the device."""
 
     reads_pixels = False

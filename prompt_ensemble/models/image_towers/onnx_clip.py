@@ -34,7 +34,7 @@ _HEAD_WIDTH = 64
 """Width of an attention head in every CLIP of OpenAI; no tensor shows it."""
 
 
-class OnnxClip(TransformersVision):
+class _OnnxClip(TransformersVision):
     """The network, and the file that it was loaded from."""
 
     file: Path | None = None
@@ -54,12 +54,12 @@ class OnnxClip(TransformersVision):
 def _build(name: str, config: Config) -> nn.Module:
     """The network that ``config`` (of ``_describe``) describes."""
     with quiet():
-        return OnnxClip(_KIND.build(dict(config)), _KIND)
+        return _OnnxClip(_KIND.build(dict(config)), _KIND)
 
 
 def _load(tower: nn.Module, paths: Sequence[Path]) -> None:
     """The tensors of an ONNX file; every one that the network has must be there."""
-    assert isinstance(tower, OnnxClip)
+    assert isinstance(tower, _OnnxClip)
     for path in paths:
         tower.file = _onnx_file(path)
         load_strictly(tower.eyes, _read_tensors(tower.file), tower.file)

@@ -26,7 +26,7 @@ _NO_TEXT = {"layers": 1, "width": 8, "heads": 1, "vocab_size": 1, "context_lengt
 """The smallest text encoder, since only the image encoder is kept."""
 
 
-class OpenClipVision(nn.Module):
+class _OpenClipVision(nn.Module):
     """Normalised pixels to the image encoder's projected features."""
 
     def __init__(self, visual: Any, size: int) -> None:
@@ -53,7 +53,7 @@ def _build(name: str, config: Config) -> nn.Module:
     """The image encoder that ``config`` describes, or else the one of this name."""
     vision = config or _vision_part(known_architecture(name, Path(name)))
     model = build_clip({**vision, "text_cfg": _NO_TEXT})
-    return OpenClipVision(model.visual, Architecture(vision).image_size[1])
+    return _OpenClipVision(model.visual, Architecture(vision).image_size[1])
 
 
 def _vision_part(architecture: Architecture) -> Config:

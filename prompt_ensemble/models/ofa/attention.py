@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
-CONTENT_FACTOR = 2
+_CONTENT_FACTOR = 2
 """Halves the content scores; fixed, unlike the factor for positions in the configuration."""
 
 
@@ -17,7 +17,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads * CONTENT_FACTOR) ** -0.5
+        self.scale = (width // heads * _CONTENT_FACTOR) ** -0.5
         self.q_proj = nn.Linear(width, width)
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)

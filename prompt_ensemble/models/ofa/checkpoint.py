@@ -17,12 +17,12 @@ from prompt_ensemble.models.ofa.model import Ofa
 from prompt_ensemble.models.ofa.tokenizer import Tokenizer, load_tokenizer
 from prompt_ensemble.models.ofa.trunk import BLOCKS
 
-State = dict[str, torch.Tensor]
+_State = dict[str, torch.Tensor]
 
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-COMPUTED = re.compile(r"(_rp_bucket|image_position_idx|\bversion)$")
+_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+_COMPUTED = re.compile(r"(_rp_bucket|image_position_idx|\bversion)$")
 """Entries that follow from the configuration."""
-FAIRSEQ_NAMES = (
+_FAIRSEQ_NAMES = (
     ("self_attn_ln", "self_attn_mid_layer_norm"),
     ("ffn_layernorm", "ffn_layer_norm"),
     ("cross_attn_ln", "cross_attn_mid_layer_norm"),
@@ -42,12 +42,12 @@ def load_ofa(path: Path, vocabulary: Path | None = None) -> tuple[Ofa, Tokenizer
     weights.
     """
     if path.is_dir():
-        weights, folder = weights_in(path), path
+        weights, folder = _weights_in(path), path
         config = OfaConfig.from_mapping(read_json(path / "config.json"), path / "config.json")
         state = load_state(weights)
     else:
         weights, folder = path, path.parent
-        state = load_fairseq(path)
+        state = _load_fairseq(path)
         config = config_of(state, path)
     check(config, folder)
     tokenizer = load_tokenizer(vocabulary or folder)
@@ -82,25 +82,25 @@ def build(config: OfaConfig, state: Mapping[str, torch.Tensor], path: Path) -> O
     with torch.device("meta"):  # a billion random numbers would be drawn for nothing
         model = Ofa(config)
     model.to_empty(device="cpu")
-    load_strictly(model, tied(state, config, path), path)
+    load_strictly(model, _tied(state, config, path), path)
     model.eval()
     model.encoder.embed_images.fold()
     return model
 
 
-def weights_in(folder: Path) -> Path:
+def _weights_in(folder: Path) -> Path:
     """The file of tensors in a Hugging Face folder."""
-    for name in WEIGHT_FILES:
+    for name in _WEIGHT_FILES:
         if (folder / name).is_file():
             return folder / name
     raise MissingWeights(
-        f"{folder} holds no {' or '.join(WEIGHT_FILES)}; copy the whole OFA folder"
+        f"{folder} holds no {' or '.join(_WEIGHT_FILES)}; copy the whole OFA folder"
     )
 
 
-def tied(state: Mapping[str, torch.Tensor], config: OfaConfig, path: Path) -> State:
+def _tied(state: Mapping[str, torch.Tensor], config: OfaConfig, path: Path) -> _State:
     """The tensors the network wants: computed ones left out, the table of words in its places."""
-    wanted = {key: tensor.float() for key, tensor in state.items() if not COMPUTED.search(key)}
+    wanted = {key: tensor.float() for key, tensor in state.items() if not _COMPUTED.search(key)}
     places = [ENCODER_WORDS, DECODER_WORDS]
     if config.share_decoder_input_output_embed:
         places.append(OUTPUT)
@@ -122,7 +122,7 @@ def same(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.data_ptr() == other.data_ptr() or torch.equal(one, other)
 
 
-def load_fairseq(path: Path) -> State:
+def _load_fairseq(path: Path) -> _State:
     """The tensors of a fairseq checkpoint under Hugging Face names."""
     # Its training arguments are a Namespace: plain data, but unknown to the safe unpickler.
     with torch.serialization.safe_globals([argparse.Namespace]):
@@ -138,12 +138,12 @@ def load_fairseq(path: Path) -> State:
 
 def renamed(key: str) -> str:
     """A fairseq key as Hugging Face's."""
-    for theirs, ours in FAIRSEQ_NAMES:
+    for theirs, ours in _FAIRSEQ_NAMES:
         key = key.replace(theirs, ours)
     return key
 
 
-def config_of(state: State, path: Path) -> OfaConfig:
+def config_of(state: _State, path: Path) -> OfaConfig:
     """The configuration that a state dict shows, for files that come without one."""
     try:
         return OfaConfig(
@@ -155,7 +155,7 @@ def config_of(state: State, path: Path) -> OfaConfig:
             decoder_attention_heads=len(state["decoder.layers.0.self_attn.c_attn"]),
             encoder_ffn_dim=len(state["encoder.layers.0.fc1.weight"]),
             decoder_ffn_dim=len(state["decoder.layers.0.fc1.weight"]),
-            resnet_type=trunk_of(state, path),
+            resnet_type=_trunk_of(state, path),
             max_position_embeddings=len(state["encoder.embed_positions.weight"]) - 2,
             token_bucket_size=(len(state["encoder.token_rel_pos_table_list.0.weight"]) + 1) // 2,
             image_bucket_size=round(
@@ -169,7 +169,7 @@ def config_of(state: State, path: Path) -> OfaConfig:
         ) from error
 
 
-def trunk_of(state: State, path: Path) -> str:
+def _trunk_of(state: _State, path: Path) -> str:
     """Which ResNet a state dict holds."""
     found = tuple(count(state, rf"embed_images\.layer{stage}\.(\d+)\.") for stage in (1, 2, 3))
     for name in ("resnet18", "resnet50", "resnet101", "resnet152"):
@@ -178,7 +178,7 @@ def trunk_of(state: State, path: Path) -> str:
     raise BadWeights(f"{path} has a picture trunk of {found} blocks; expected one of {BLOCKS}")
 
 
-def count(state: State, pattern: str) -> int:
+def count(state: _State, pattern: str) -> int:
     """How many numbers appear in the pattern's group among the keys."""
     found = (re.search(pattern, key) for key in state)
     return len({match[1] for match in found if match})

@@ -27,10 +27,10 @@ from prompt_ensemble.models.ofa.positions import (
 )
 from prompt_ensemble.models.text_generation.token_bans import NEVER
 
-CODE_PIXELS = 8
+_CODE_PIXELS = 8
 """Pixels of a picture's side that one image code stands for."""
 
-Biases = tuple[torch.Tensor, list[torch.Tensor]]
+_Biases = tuple[torch.Tensor, list[torch.Tensor]]
 """On the memory, and each layer's on the own positions."""
 
 
@@ -119,16 +119,16 @@ class Decoder(nn.Module):
             code_rows,
         )
 
-    def word_biases(self, memory: torch.Tensor, length: int) -> Biases:
+    def word_biases(self, memory: torch.Tensor, length: int) -> _Biases:
         """Where words stand."""
         positions = self.pos_ln(self.embed_positions.weight[:length])
         buckets = token_buckets(length, self.config.token_bucket_size).to(memory.device)
         return self.biases(positions, memory, buckets, self.token_rel_pos_table_list)
 
-    def code_biases(self, memory: torch.Tensor, length: int) -> Biases:
+    def code_biases(self, memory: torch.Tensor, length: int) -> _Biases:
         """Where image codes stand."""
         side = self.config.image_bucket_size
-        grid = self.config.code_image_size // CODE_PIXELS
+        grid = self.config.code_image_size // _CODE_PIXELS
         slots = code_slots(length, grid, side).to(memory.device)
         positions = self.image_pos_ln(self.embed_image_positions(slots))
         tables = self.image_rel_pos_table_list
@@ -140,7 +140,7 @@ class Decoder(nn.Module):
         memory: torch.Tensor,
         buckets: torch.Tensor,
         tables: nn.ModuleList,
-    ) -> Biases:
+    ) -> _Biases:
         """From positions ``(n, d)``, the memory's ``(1, S, d)``, and buckets of the former."""
         heads, factor = self.config.decoder_attention_heads, self.config.attn_scale_factor
         own = positions.unsqueeze(0)

@@ -18,7 +18,7 @@ def norm_if(wanted: bool, width: int) -> nn.Module:
     return nn.LayerNorm(width) if wanted else nn.Identity()
 
 
-class Layer(nn.Module):
+class _Layer(nn.Module):
     """Self-attention and feed-forward; the names of the norms are the checkpoint's."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Layer(nn.Module):
         return out
 
 
-class EncoderLayer(Layer):
+class EncoderLayer(_Layer):
     """Everything attends to everything."""
 
     def forward(self, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -70,7 +70,7 @@ class EncoderLayer(Layer):
         return self.residual(x, self.final_layer_norm, self.feed_forward)
 
 
-class DecoderLayer(Layer):
+class DecoderLayer(_Layer):
     """Words attend to the words before them, then to the encoder's memory."""
 
     def __init__(

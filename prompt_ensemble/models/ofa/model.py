@@ -72,7 +72,7 @@ class Ofa(nn.Module):
         ends = self.config.eos_token_id, self.config.pad_token_id
         return fairseq_search(decoding, start, *ends, generation)
 
-    def begin(self, memory: Memory, generation: Generation) -> tuple[OfaDecoding, torch.Tensor]:
+    def begin(self, memory: Memory, generation: Generation) -> tuple[_OfaDecoding, torch.Tensor]:
         """A batch ready to be captioned, and the first id of each caption, ``(B, 1)``."""
         longest = self.config.max_position_embeddings
         if generation.max_length > longest:
@@ -83,10 +83,10 @@ class Ofa(nn.Module):
         reading = self.decoder.begin(memory, generation.max_length)
         images = len(memory.hidden)
         start = torch.full((images, 1), self.config.bos_token_id, device=memory.hidden.device)
-        return OfaDecoding(self.decoder, reading, generation.max_length), start
+        return _OfaDecoding(self.decoder, reading, generation.max_length), start
 
 
-class OfaDecoding:
+class _OfaDecoding:
     """A batch of images being captioned, as the searches want it."""
 
     def __init__(self, decoder: Decoder, reading: Reading, capacity: int) -> None:

@@ -15,7 +15,7 @@ from prompt_ensemble.models.ofa.attention import split_heads
 
 LONGEST = 1024
 """Text positions that the buckets are stretched over, whatever the configuration says."""
-CODE_SLOTS_BEYOND = 768
+_CODE_SLOTS_BEYOND = 768
 """Positions after an image code's grid; they all share one slot."""
 
 
@@ -44,7 +44,7 @@ def image_slots(height: int, width: int, side: int) -> torch.Tensor:
 
 def code_slots(length: int, grid: int, side: int) -> torch.Tensor:
     """Positions of an image code of a ``grid × grid`` picture: start, cells, whatever follows."""
-    beyond = torch.full((CODE_SLOTS_BEYOND,), LONGEST)
+    beyond = torch.full((_CODE_SLOTS_BEYOND,), LONGEST)
     return torch.cat([torch.zeros(1).long(), image_slots(grid, grid, side), beyond])[:length]
 
 

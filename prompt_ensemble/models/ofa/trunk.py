@@ -15,17 +15,17 @@ BLOCKS = {
     "resnet152": (3, 8, 36),
 }
 """Blocks per stage; all of them bottlenecks, unlike torchvision's two small ones."""
-WIDTHS = (64, 128, 256)
-EXPANSION = 4
-FEATURES = WIDTHS[-1] * EXPANSION
+_WIDTHS = (64, 128, 256)
+_EXPANSION = 4
+FEATURES = _WIDTHS[-1] * _EXPANSION
 
 
-class Bottleneck(nn.Module):
+class _Bottleneck(nn.Module):
     """1×1, 3×3 (which carries the stride) and 1×1 convolutions around a shortcut."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        out = width * EXPANSION
+        out = width * _EXPANSION
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
@@ -62,9 +62,9 @@ class Trunk(nn.Module):
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(64)
         blocks = BLOCKS[resnet_type]
-        self.layer1 = stage(64, WIDTHS[0], blocks[0], stride=1)
-        self.layer2 = stage(EXPANSION * WIDTHS[0], WIDTHS[1], blocks[1], stride=2)
-        self.layer3 = stage(EXPANSION * WIDTHS[1], WIDTHS[2], blocks[2], stride=2)
+        self.layer1 = stage(64, _WIDTHS[0], blocks[0], stride=1)
+        self.layer2 = stage(_EXPANSION * _WIDTHS[0], _WIDTHS[1], blocks[1], stride=2)
+        self.layer3 = stage(_EXPANSION * _WIDTHS[1], _WIDTHS[2], blocks[2], stride=2)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised pictures ``(B, 3, H, W)`` to features ``(B, 1024, ⌈H/16⌉, ⌈W/16⌉)``."""
@@ -78,7 +78,7 @@ class Trunk(nn.Module):
         """Make it faster for good: norms into convolutions, channels last. Only for inference."""
         self.conv1, self.bn1 = folded(self.conv1, self.bn1)
         for block in self.modules():
-            if isinstance(block, Bottleneck):
+            if isinstance(block, _Bottleneck):
                 block.fold()
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -87,8 +87,8 @@ class Trunk(nn.Module):
 
 def stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     """Blocks at one resolution, the first of which changes it."""
-    rest = [Bottleneck(EXPANSION * width, width, stride=1) for _ in range(blocks - 1)]
-    return nn.Sequential(Bottleneck(channels, width, stride), *rest)
+    rest = [_Bottleneck(_EXPANSION * width, width, stride=1) for _ in range(blocks - 1)]
+    return nn.Sequential(_Bottleneck(channels, width, stride), *rest)
 
 
 def folded(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:

@@ -51,7 +51,7 @@ def search_captions(
     generation = generation.settled(prompt.shape[1])
     logit_rules = LogitRules(prompt, end, generation, rules)
     if generation.num_beams == 1:
-        search = greedy_search
+        search = _greedy_search
     else:
         search = beam_search if generation.scoring == "2023" else current_search
     return search(decoding, logit_rules, generation, end_is_free=end_is_free)
@@ -102,7 +102,7 @@ def fairseq_search(
     beams = Beams(decoding, prompt, generation.num_beams, NEVER)
     finished = Finished(beams.totals, generation.max_length, end)
     for length in range(prompt.shape[1], generation.max_length):
-        candidates = fairseq_candidates(beams, end, pad, generation)
+        candidates = _fairseq_candidates(beams, end, pad, generation)
         scores = candidates.totals / length**generation.length_penalty
         ended = (candidates.words == end) & (candidates.totals > NEVER)
         arrivals = -(length + torch.arange(scores.shape[1], device=scores.device) / scores.shape[1])
@@ -113,7 +113,7 @@ def fairseq_search(
     return finished.best(prompt.shape[1], generation.num_return_sequences)
 
 
-def fairseq_candidates(beams: Beams, end: int, pad: int, generation: Generation) -> Candidates:
+def _fairseq_candidates(beams: Beams, end: int, pad: int, generation: Generation) -> Candidates:
     """What may come next, as the authors' generator ranks it."""
     logits = beams.logits().div_(generation.temperature)
     normalisers = logits.logsumexp(-1)
@@ -126,7 +126,7 @@ def fairseq_candidates(beams: Beams, end: int, pad: int, generation: Generation)
     return best_candidates(logits, normalisers, beams.totals)
 
 
-def greedy_search(
+def _greedy_search(
     decoding: Decoding,
     logit_rules: LogitRules,
     generation: Generation,

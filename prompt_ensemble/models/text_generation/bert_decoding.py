@@ -79,7 +79,7 @@ class TextCache:
                 self.layers[number] = (pair[0][rows], pair[1][rows])
 
 
-class BertDecoding:
+class _BertDecoding:
     """A batch of images being captioned: what the search calls for one step after another."""
 
     def __init__(
@@ -113,7 +113,7 @@ class BertDecoding:
         raise NotImplementedError
 
 
-class CrossDecoding(BertDecoding):
+class CrossDecoding(_BertDecoding):
     """BLIP's way: attention to the text, then attention to the image."""
 
     def layer_step(self, number: int, layer: Any, states: torch.Tensor) -> torch.Tensor:
@@ -137,7 +137,7 @@ class CrossDecoding(BertDecoding):
         return unfold_beams(seen, states.shape[1]).transpose(1, 2).flatten(2)
 
 
-class PrefixDecoding(BertDecoding):
+class PrefixDecoding(_BertDecoding):
     """GIT's way: the image stands before the text, and one attention goes to both."""
 
     def layer_step(self, number: int, layer: Any, states: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import Literal
 from prompt_ensemble.core.errors import BadConfig
 
 STOPPING = (False, True, "never")
-TWINS = {"max_length": "max_new_tokens", "min_length": "min_new_tokens"}
+_TWINS = {"max_length": "max_new_tokens", "min_length": "min_new_tokens"}
 """Lengths with the prompt, and without it; the latter counts where both are given."""
 
 
@@ -76,7 +76,7 @@ class Generation:
 
     def under(self, above: Mapping[str, object]) -> Generation:
         """These values, and others above them: a length goes above its twin as well."""
-        twins = {TWINS[name]: None for name in above if name in TWINS}
+        twins = {_TWINS[name]: None for name in above if name in _TWINS}
         return Generation(**(asdict(self) | twins | dict(above)))
 
     def settled(self, prompt: int) -> Generation:
@@ -98,7 +98,7 @@ class Generation:
         """The same, without what is as in a plain greedy search, beams and length always."""
         plain = asdict(Generation())
         values = asdict(self)
-        for name, twin in TWINS.items():
+        for name, twin in _TWINS.items():
             if values[twin] is not None:
                 del values[name]
         return _in_one_line(

@@ -9,7 +9,7 @@ from typing import Any
 
 from prompt_ensemble.core.errors import BadWeights
 
-UNKNOWN = {
+_UNKNOWN = {
     "bad_words_ids": None,
     "diversity_penalty": 0.0,
     "encoder_no_repeat_ngram_size": 0,
@@ -50,7 +50,7 @@ def read_token_rules(
     config: Any, folder: Path, ends: tuple[int, ...], image: tuple[int, ...] = ()
 ) -> tuple[TokenRules, bool]:
     """The rules in a ``generation_config`` of transformers, and whether a last end is free."""
-    warn_of_unknown(config, folder)
+    _warn_of_unknown(config, folder)
     rules = TokenRules(
         more_ends=ends[1:],
         first=getattr(config, "forced_bos_token_id", None),
@@ -74,11 +74,11 @@ def tokens(value: Any) -> tuple[int, ...]:
     return tuple(int(token) for token in (value if isinstance(value, list | tuple) else [value]))
 
 
-def warn_of_unknown(config: Any, folder: Path) -> None:
+def _warn_of_unknown(config: Any, folder: Path) -> None:
     """Say which wishes of the folder are not followed."""
     asked = [
         name
-        for name, nothing in UNKNOWN.items()
+        for name, nothing in _UNKNOWN.items()
         if getattr(config, name, None) not in (None, nothing)
     ]
     if asked:

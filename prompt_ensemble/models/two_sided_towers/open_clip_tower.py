@@ -28,7 +28,7 @@ from prompt_ensemble.models.two_sided_towers.causal_text import (
 from prompt_ensemble.models.two_sided_towers.two_sided_tower import TwoSidedTower
 
 
-class OpenClipTower(TwoSidedTower):
+class _OpenClipTower(TwoSidedTower):
     """A loaded CLIP of open_clip with float32 weights, run in the placement's precision."""
 
     def __init__(self, model: Any, recipe: Preprocessing, tokenize: Any, place: Placement) -> None:
@@ -61,13 +61,13 @@ class OpenClipTower(TwoSidedTower):
         return bool(tokens[-1] != padding[-1])
 
 
-def load_open_clip_tower(path: Path, name: str, placement: Placement) -> OpenClipTower:
+def load_open_clip_tower(path: Path, name: str, placement: Placement) -> _OpenClipTower:
     """The model at ``path``, built as ``name`` says or, without a name, as its folder says."""
     architecture = read_architecture(path, name)
     model = build_clip(architecture.model)
     checkpoint = find_checkpoint(path)
     load_clip_state(model, read_state(checkpoint), checkpoint)
-    return OpenClipTower(model, architecture.recipe(), _tokenizer(path, architecture), placement)
+    return _OpenClipTower(model, architecture.recipe(), _tokenizer(path, architecture), placement)
 
 
 def _tokenizer(path: Path, architecture: Architecture) -> Any:

@@ -22,7 +22,7 @@ _TEXTS_AT_ONCE = 256
 _MODEL_CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
 
 
-class TransformersTower(TwoSidedTower):
+class _TransformersTower(TwoSidedTower):
     """A loaded CLIP or SigLIP of transformers."""
 
     def __init__(self, model: Any, folder: Path, placement: Placement) -> None:
@@ -75,10 +75,10 @@ def _features(output: Any) -> torch.Tensor:
     return rows
 
 
-def load_transformers_tower(folder: Path, placement: Placement) -> TransformersTower:
+def load_transformers_tower(folder: Path, placement: Placement) -> _TransformersTower:
     """The folder's model, with every tensor checked."""
     import transformers
 
     kind = model_type(folder)
     model = load_model(getattr(transformers, _MODEL_CLASSES[kind]), folder, kind)
-    return TransformersTower(model, folder, placement)
+    return _TransformersTower(model, folder, placement)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Message = int | str | PromptEnsembleError
+_Message = int | str | PromptEnsembleError
 """Images done, the key of a finished shard, or what went wrong; ``""`` at the end."""
 
 
@@ -118,10 +118,10 @@ def _messages(workers: Sequence[_Worker]) -> Iterator[int | str]:
                 yield message
 
 
-def _receive(worker: _Worker) -> Message:
+def _receive(worker: _Worker) -> _Message:
     """A worker's next message; an error if it has died."""
     try:
-        message: Message = worker.messages.recv()
+        message: _Message = worker.messages.recv()
     except EOFError as error:
         worker.process.join()
         raise WorkerFailed(

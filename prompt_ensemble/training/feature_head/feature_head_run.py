@@ -32,7 +32,7 @@ from prompt_ensemble.training.feature_head.source_scores import Fit, judged_sour
 
 SCORES = "source_scores.json"
 """Where a run keeps its table of left-out sources."""
-FROZEN_LITE0 = FeatureHeadRecipe(
+_FROZEN_LITE0 = FeatureHeadRecipe(
     TowerSpec("timm", "tf_efficientnet_lite0", "efficientnet-lite0"),
     penalty=3.0,
     source_share=0.0,
@@ -111,7 +111,7 @@ def judge_head(material: Material, recipe: FeatureHeadRecipe) -> dict[str, Any]:
     """The table of left-out sources for this recipe, the plain one and the controls."""
     pairs, rows = material.pairs, material.rows
     prompts = [pairs.rows[row].prompt for row in rows]
-    plain = replace(FROZEN_LITE0, shares=recipe.shares)
+    plain = replace(_FROZEN_LITE0, shares=recipe.shares)
     models = {
         "this model": fit_function(material, recipe),
         "ridge on frozen Lite0": fit_function(material, plain),

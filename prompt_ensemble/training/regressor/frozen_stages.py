@@ -29,7 +29,7 @@ def cut_tower(tower: Any, stages: int) -> tuple[nn.Module, nn.Module]:
     back["after"] = nn.Sequential(tower.conv_head, tower.bn2, tower.global_pool)
     for parameter in front.parameters():
         parameter.requires_grad_(False)
-    return front.eval(), LearningStages(back)
+    return front.eval(), _LearningStages(back)
 
 
 def _from_stage(blocks: nn.Module, start: int) -> dict[str, nn.Module]:
@@ -37,7 +37,7 @@ def _from_stage(blocks: nn.Module, start: int) -> dict[str, nn.Module]:
     return {number: block for number, block in blocks.named_children() if int(number) >= start}
 
 
-class LearningStages(nn.Module):
+class _LearningStages(nn.Module):
     """The learning stages of an EfficientNet, from maps ``(B, C, H, W)`` to ``(B, D)``."""
 
     def __init__(self, parts: nn.ModuleDict) -> None:

@@ -52,7 +52,7 @@ class Pictures:
         return self.preprocessing.normalise(torch.stack(pictures))
 
 
-class FeatureMaps:
+class _FeatureMaps:
     """``(views, N, C, H, W)`` float16 maps of frozen stages; view 0 is plain."""
 
     def __init__(self, maps: np.ndarray) -> None:
@@ -76,7 +76,7 @@ def feature_maps(
     *,
     device: torch.device,
     progress: Progress = silent,
-) -> FeatureMaps:
+) -> _FeatureMaps:
     """Maps of all pictures in all views, computed unless ``cache`` holds them already."""
     file = cache / f"maps-{_maps_key(pairs, recipe)}.npy"
     if not file.exists():
@@ -85,7 +85,7 @@ def feature_maps(
         pictures = Pictures([pair.image for pair in pairs.rows], recipe)
         _write_maps(front.to(device), pictures, part, device, progress)
         part.replace(file)
-    return FeatureMaps(np.load(file, mmap_mode="r"))
+    return _FeatureMaps(np.load(file, mmap_mode="r"))
 
 
 def _maps_key(pairs: Pairs, recipe: Recipe) -> str:
