@@ -4,7 +4,7 @@
 serves any commit: ``git worktree add /tmp/before COMMIT`` and give it that folder's package.
 
 A room is a folder or a loose module directly in the package. An arrow is a pair of rooms, one of
-which imports the other; imports inside functions and for type checkers count. A room stands one
+which imports the other; imports inside functions and for type checkers count. A room is one
 floor above the highest room it imports.
 """
 

@@ -37,7 +37,7 @@ def python_page() -> str:
     lines = [
         "# Python",
         "",
-        "Written from the docstrings by `make reference`. What stands first is kept stable; the",
+        "Written from the docstrings by `make reference`. What comes first is kept stable; the",
         "rooms below are for whoever works on the package.",
         "",
         "## `prompt_ensemble`",
@@ -75,8 +75,8 @@ def _option(option: click.Option, context: click.Context) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     value = "" if option.is_flag else f" `{option.make_metavar(context)}`"
     default = option.get_default(context)
-    told = isinstance(default, str | int | float) and default != "" and not option.is_flag
-    shown = f"`{default}`" if told else ""
+    simple = isinstance(default, str | int | float) and default != "" and not option.is_flag
+    shown = f"`{default}`" if simple else ""
     needed = "required" if option.required else shown
     text = " ".join((option.help or "").split()).replace("|", "\\|")
     return f"| {names}{value.replace('|', chr(92) + '|')} | {text} | {needed} |"

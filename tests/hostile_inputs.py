@@ -205,17 +205,17 @@ def regressor_folders() -> Iterator[tuple[str, Case]]:
 
     yield "regressor, deep", damaged(lambda path: (path / "regressor.json").write_text(DEEP))
 
-    def bare(save: Callable[[Path], object]) -> Case:
+    def plain(save: Callable[[Path], object]) -> Case:
         def arguments(folder: Path) -> Arguments:
             save(folder / "resnet18.pt")
             return predict(folder, f'{MEMBER}weights = "resnet18.pt"')
 
         return arguments
 
-    yield "a checkpoint that runs code", bare(lambda path: torch.save({"a": RunsCode()}, path))
+    yield "a checkpoint that runs code", plain(lambda path: torch.save({"a": RunsCode()}, path))
     yield (
         "an old checkpoint that runs code",
-        bare(lambda path: path.write_bytes(pickle.dumps(RunsCode(), protocol=2))),
+        plain(lambda path: path.write_bytes(pickle.dumps(RunsCode(), protocol=2))),
     )
 
 
@@ -384,10 +384,10 @@ CASES: dict[str, Case] = {
 
 def met(case: Case, folder: Path) -> tuple[int, list[str]]:
     """Exit code and what the command says on the error stream."""
-    said, result = io.StringIO(), io.StringIO()
-    with redirect_stderr(said), redirect_stdout(result):
+    answer, result = io.StringIO(), io.StringIO()
+    with redirect_stderr(answer), redirect_stdout(result):
         code = main(case(folder))
-    return code, [line for line in said.getvalue().splitlines() if line.strip()]
+    return code, [line for line in answer.getvalue().splitlines() if line.strip()]
 
 
 def say_all() -> None:

@@ -184,7 +184,7 @@ def test_timings_of_toys_have_every_figure(report):
 
 def test_a_process_that_dies_takes_only_its_check_down(gpu_check, tmp_path, monkeypatch):
     command = gpu_check("__main__")
-    told = [
+    notes = [
         [{"machine": {"name": "none"}, "checks": [["p", "a"], ["p", "b"]]}, {"begun": 1}],
         [{"begun": 2}, {"row": {"part": "p", "check": "b", "what": "", "outcome": "passed"}}],
     ]
@@ -192,7 +192,7 @@ def test_a_process_that_dies_takes_only_its_check_down(gpu_check, tmp_path, monk
 
     def run_child(folder, skip, ends):
         with (folder / command.TOLD).open("a") as file:
-            file.writelines(json.dumps(message) + "\n" for message in told[skip])
+            file.writelines(json.dumps(message) + "\n" for message in notes[skip])
         return next(ended)
 
     monkeypatch.setattr(command, "run_child", run_child)

@@ -94,33 +94,33 @@ def parent(arguments: argparse.Namespace) -> int:
     """Children until all checks are done or the time is up; then the report."""
     ends = time.monotonic() + 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as temporary:
-        told = run_children(Path(temporary), ends)
-    write_report(arguments.out, told.machine, told.rows)
-    for row in told.rows:
+        notes = run_children(Path(temporary), ends)
+    write_report(arguments.out, notes.machine, notes.rows)
+    for row in notes.rows:
         if row.outcome in BAD:
             print(f"{row.outcome}: {row.check}, {row.what}: {figures(row)}", file=sys.stderr)
     print(arguments.out / MARKDOWN)
-    nothing = all(row.outcome in (NOT_RUN, LATE) for row in told.rows)
-    return int(nothing or any(row.outcome in BAD for row in told.rows))
+    nothing = all(row.outcome in (NOT_RUN, LATE) for row in notes.rows)
+    return int(nothing or any(row.outcome in BAD for row in notes.rows))
 
 
 def run_children(folder: Path, ends: float) -> Told:
     """One child after another, each beginning behind the check that ended the last."""
-    told = Told()
+    notes = Told()
     while True:
-        before = told.begun
+        before = notes.begun
         ended = run_child(folder, before, ends)
-        told = listen(folder)
+        notes = listen(folder)
         if ended == 0:
-            return told
-        names = told.checks[max(told.begun, 1) - 1 :] or [("gpu-check", "start")]
+            return notes
+        names = notes.checks[max(notes.begun, 1) - 1 :] or [("gpu-check", "start")]
         if ended is None:
-            told.rows += [Row(part, name, "", LATE) for part, name in names]
-            return told
+            notes.rows += [Row(part, name, "", LATE) for part, name in names]
+            return notes
         crash = Row(*names[0], "", BROKEN, f"the process ended with code {ended}")
         with (folder / TOLD).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"row": asdict(crash)}) + "\n")
-        if told.begun == before:  # before its first check, so another would as well
+        if notes.begun == before:  # before its first check, so another would as well
             return listen(folder)
 
 
@@ -140,18 +140,18 @@ def run_child(folder: Path, skip: int, ends: float) -> int | None:
 
 def listen(folder: Path) -> Told:
     """All that has been told since the beginning."""
-    told = Told()
+    notes = Told()
     file = folder / TOLD
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         message = json.loads(line)
         if "row" in message:
-            told.rows.append(Row(**message["row"]))
+            notes.rows.append(Row(**message["row"]))
         elif "begun" in message:
-            told.begun = message["begun"]
+            notes.begun = message["begun"]
         else:
-            told.machine = message["machine"]
-            told.checks = [(part, name) for part, name in message["checks"]]
-    return told
+            notes.machine = message["machine"]
+            notes.checks = [(part, name) for part, name in message["checks"]]
+    return notes
 
 
 if __name__ == "__main__":

@@ -134,21 +134,21 @@ def members_of(kind: str, folder: Path) -> tuple[tuple[MemberConfig, ...], Membe
     if kind in CAPTIONERS:
         return (), MemberConfig("it", kind, str(written(folder / kind, CAPTIONER_WRITERS[kind])))
     if kind == "interrogator":
-        said = {"captions_from": "seen", "mode": "classic", "lists": phrase_lists(folder, 50)}
+        answer = {"captions_from": "seen", "mode": "classic", "lists": phrase_lists(folder, 50)}
         weights = str(written(folder / "clip", write_tiny_clip))
         needed = replace(members_of("git", folder)[1], name="seen")
-        return (needed,), MemberConfig("it", kind, weights, options=said)
+        return (needed,), MemberConfig("it", kind, weights, options=answer)
     vit = str(written(folder / "vit.pth", partial(write_vit, name=TINY_VIT)))
     seen = MemberConfig("seen", "regressor", vit, options={"architecture": TINY_VIT})
     if kind == "regressor":
         return (), seen
-    said = {"vectors_from": "seen"}
+    answer = {"vectors_from": "seen"}
     if kind == "phrases":
         return (seen,), MemberConfig(
-            "it", kind, options=said | {"banks": (phrase_lists(folder, 50)["flavors"],)}
+            "it", kind, options=answer | {"banks": (phrase_lists(folder, 50)["flavors"],)}
         )
     bank = written(folder / "bank", write_bank)
-    return (seen,), MemberConfig("it", kind, str(bank), options=said | {"nearest": 5})
+    return (seen,), MemberConfig("it", kind, str(bank), options=answer | {"nearest": 5})
 
 
 def written(path: Path, write: Callable[[Path], object]) -> Path:
@@ -224,8 +224,8 @@ def write_clip(folder: Path, name: str, flavors: int) -> dict[str, Any]:
         labels = labels_of(phrases, file)
         rows = torch.nn.functional.normalize(torch.randn(len(labels), config["embed_dim"]), dim=1)
         digest = hashlib.sha256(",".join(labels).encode()).hexdigest()
-        told = torch.frombuffer(bytearray(digest.encode()), dtype=torch.uint8)
-        vectors = {"embeds": rows.half(), "hash": told}
+        notes = torch.frombuffer(bytearray(digest.encode()), dtype=torch.uint8)
+        vectors = {"embeds": rows.half(), "hash": notes}
         save_file(vectors, published_path(folder, name, phrases))
     return {"lists": lists, "published": str(folder), "architecture": name, "mode": "fast"}
 

@@ -59,5 +59,5 @@ def ofa_captions(folder: Path, files: Sequence[Path], device: str) -> list[str]:
             WholePrefix(model, memory), begin, model.config.eos_token_id, GENERATION,
             end_is_free=True,
         )  # fmt: skip
-        captions += [tokenizer.decode(said[0].tokens).strip() + SUFFIX for said in found]
+        captions += [tokenizer.decode(answer[0].tokens).strip() + SUFFIX for answer in found]
     return captions

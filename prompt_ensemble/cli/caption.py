@@ -36,7 +36,7 @@ class _CaptionCommand(click.Command):
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.jsonl",
-    help="Write rows of image_id and caption; finished batches are kept beside it, so the same "
+    help="Write rows of image_id and caption; finished batches are kept next to it, so the same "
     "command continues a stopped run.",
 )  # fmt: skip
 @options.as_json

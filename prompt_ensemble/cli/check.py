@@ -32,7 +32,7 @@ def command(submission: Path, folder: Path | None, sample: Path | None, as_json:
 
 
 def _expected_ids(folder: Path | None, sample: Path | None) -> tuple[str, ...]:
-    """Image ids in the order they must stand in; both sources given must agree."""
+    """Image ids in the order they must have; both sources given must agree."""
     from prompt_ensemble.core.errors import MismatchedIds
     from prompt_ensemble.core.submission import submission_ids
     from prompt_ensemble.images.find import find_images

@@ -57,7 +57,7 @@ class _LazyGroup(click.Group):
             return 0
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table of commands as it stands above."""
+        """The table of commands above."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -100,8 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _report_fault(error: Exception) -> str:
     """One line about an error nobody foresaw; it names the file that keeps the traceback."""
-    said = " ".join(str(error).split())[:200]
-    line = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    reason = " ".join(str(error).split())[:200]
+    line = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="prompt-ensemble-", suffix=".log", delete=False, errors="backslashreplace"

@@ -116,7 +116,7 @@ def summary(prediction: Prediction, out: Path) -> str:
 
 
 def left_out(prediction: Prediction) -> str:
-    """What a deadline left out, to stand in the same line."""
+    """What a deadline left out, for the same line."""
     return "".join(f"; left out {name}: {why}" for name, why in prediction.skipped.items())
 
 

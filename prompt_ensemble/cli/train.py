@@ -15,7 +15,7 @@ data = click.option(
 )  # fmt: skip
 images = click.option(
     "--images", multiple=True, type=click.Path(path_type=Path),
-    help="Folder below which the images lie; several may be given. Default: beside the data.",
+    help="Folder below which the images lie; several may be given. Default: next to the data.",
 )  # fmt: skip
 out = click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
 cache = click.option(

@@ -81,7 +81,7 @@ def command(
     from prompt_ensemble.tuning.tuned_ensemble import ensemble_of
 
     shown = silent if quiet else bar
-    # Asked for first, so that what is missing is told before the work and not after it.
+    # Asked for first, so that what is missing is an error before the work and not after it.
     ensemble = ensemble_of(runs, preset_out.stem, prior) if preset_out else None
     parts = load_parts(runs)
     known = read_truth(truth, SentenceEncoder().encode)
@@ -131,7 +131,7 @@ def _find_prior(prior: str | None, roots: tuple[Path, ...]) -> Embeddings | None
 def _training_doubts(
     truth: Embeddings, runs: tuple[Path, ...], files: tuple[Path, ...]
 ) -> list[str]:
-    """What is to be said of prompts that members were trained on.
+    """Sentences about prompts that members were trained on.
 
     Members are known to have learnt from a file by its digest, which their runs have recorded.
     """
@@ -160,7 +160,7 @@ def _training_vectors(path: Path) -> np.ndarray:
 
 
 def _split_doubts(truth: Embeddings, split: Split | None, fold: int | None) -> list[str]:
-    """What is to be said of images that members were not held out of."""
+    """Sentences about images that members were not held out of."""
     from prompt_ensemble.run.leakage import doubt, trained_on
 
     if split is None or fold is None:

@@ -50,7 +50,7 @@ class Embeddings:
             )
         if len(set(self.image_ids)) != len(self.image_ids):
             raise MismatchedIds(
-                f"image id {first_duplicate(self.image_ids)!r} stands twice in one set of "
+                f"image id {first_duplicate(self.image_ids)!r} occurs twice in one set of "
                 "embeddings; every image has exactly one row"
             )
 

@@ -1,4 +1,4 @@
-"""HTML pages from Jinja templates, which lie beside the code that fills them."""
+"""HTML pages from Jinja templates, which lie next to the code that fills them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from prompt_ensemble.core.records import parse_json
 
 @dataclass(frozen=True)
 class Line:
-    """One thing said of an image: its kind (``caption``, ``medium``, ``prompt`` …), text, score."""
+    """One text about an image: its kind (``caption``, ``medium``, ``prompt`` …), text, score."""
 
     kind: str
     text: str

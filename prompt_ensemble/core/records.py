@@ -119,7 +119,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 def as_object(record: object) -> dict[str, Any]:
     """The record itself if it is an object, or ``TypeError``."""
     if not isinstance(record, dict):
-        raise TypeError(f"a {type(record).__name__} stands where an object should")
+        raise TypeError(f"a {type(record).__name__} is where an object should be")
     return record
 
 

@@ -35,7 +35,7 @@ class Index(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Deduplication:
-    """Which prompts are kept, and for each prompt the kept one that stands for it."""
+    """Which prompts are kept, and for each prompt the kept one that it is near to."""
 
     stands_for: np.ndarray
     """``(N,)`` int64 places: its own for a kept prompt."""
@@ -94,7 +94,7 @@ def near_duplicates(
     index: Index,
     advance: Callable[[int], object] = lambda rows: None,
 ) -> np.ndarray:
-    """For each unit row of all steps the place of the kept row that stands for it, ``(N,)``."""
+    """For each unit row of all steps the place of the kept row it is near to, ``(N,)``."""
     standing: list[np.ndarray] = []
     kept: list[np.ndarray] = []
     done = count = 0

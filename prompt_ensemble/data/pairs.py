@@ -51,7 +51,7 @@ class Pairs:
 
 
 def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
-    """Pairs of a listing; images are looked for in ``folders``, else beside the listing."""
+    """Pairs of a listing; images are looked for in ``folders``, else next to the listing."""
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(
         _read_pair(record, roots, where)

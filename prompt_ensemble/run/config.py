@@ -42,9 +42,9 @@ class RunConfig:
     members: tuple[MemberConfig, ...]
     description: str = ""
     prior: str = ""
-    """Weights name of the embedding that stands in for an image nobody can read."""
+    """Weights name of the embedding that replaces that of an image nobody can read."""
     prior_weight: float = 0.0
-    """Share of the prior in every blend, beside the members' weights."""
+    """Share of the prior in every blend, in addition to the members' weights."""
     weights_from: str = ""
     """Where the weights come from; the preset itself if empty."""
     gate: Mapping[str, Any] = field(default_factory=dict)

@@ -133,7 +133,7 @@ def _images_to_probe(members: Sequence[Member]) -> dict[str, int]:
     """How many first images each member is tried on.
 
     A shard of its own, and as many as the members that need its outputs are tried on. Members
-    stand after all that they need, so going backwards every need is known before its member.
+    come after all that they need, so going backwards every need is known before its member.
     """
     wanted: dict[str, int] = {}
     for member in reversed(members):

@@ -310,8 +310,8 @@ class Ensemble:
     def _prior(self, fill: bool, timed: bool) -> tuple[Embeddings | None, Embeddings | None]:
         """The prior if this run may need it, and what unreadable images are filled with.
 
-        Whatever is wrong is told before the first model, so a prior that the configuration names
-        is loaded even if this run will not need it.
+        Whatever is wrong is an error before the first model, so a prior that the configuration
+        names is loaded even if this run will not need it.
         """
         needed = fill or self.config.prior_weight or timed
         prior = prior_of(self.config, self.roots) if needed or self.config.prior else None

@@ -96,7 +96,7 @@ class MemberRun:
         return [shard for start, shard in zip(before, self.shards, strict=False) if start < images]
 
     def outputs(self, stop: Stop | None = None, images: int | None = None) -> Iterator[Outputs]:
-        """Outputs shard by shard in the order of the images; of the first ``images`` if said.
+        """Outputs shard by shard in the order of the images; or only those of the first ``images``.
 
         Ends early where ``stop`` ends it: what is done by then is in the store.
         """

@@ -20,7 +20,7 @@ Results = Mapping[str, MemberResult]
 
 
 def check_album(album: Album, prior: Embeddings | None) -> None:
-    """Stop before anything expensive if images are bad and nothing may stand in for them."""
+    """Stop before anything expensive if images are bad and nothing may replace them."""
     if album.bad and prior is None:
         reasons = "\n".join(image.reason for image in album.bad)
         raise UnreadableImage(

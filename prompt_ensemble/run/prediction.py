@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LINES_SHOWN = 5
-"""Phrases or captions of one member that stand in the table of an image."""
+"""Phrases or captions of one member that are shown in the table of an image."""
 
 
 @dataclass(frozen=True, eq=False)

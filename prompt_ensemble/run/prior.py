@@ -1,4 +1,4 @@
-"""The prior: the one embedding that stands for any prompt."""
+"""The prior: the one embedding used for any prompt."""
 
 from __future__ import annotations
 

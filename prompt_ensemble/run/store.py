@@ -128,7 +128,7 @@ class Store:
         return outputs if outputs.image_ids == expected else None
 
     def save(self, member: str, shard: Shard, outputs: Outputs, seconds: float) -> None:
-        """Keep a finished shard, and beside it how long it took."""
+        """Keep a finished shard, and how long it took."""
         path = self.path(member, shard)
         write_atomically(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
         write_atomically(path, to_bytes(outputs))
@@ -148,7 +148,7 @@ class Store:
 
 
 def _numbers(path: Path) -> dict[str, float]:
-    """Numbers that were kept beside outputs; a damaged file has none, since no answer needs it."""
+    """Numbers that were kept with outputs; a damaged file has none, since no answer needs it."""
     if not path.exists():
         return {}
     try:

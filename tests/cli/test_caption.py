@@ -63,10 +63,10 @@ def test_unreadable_images_are_reported_after_the_others(photos, captioners, tmp
     (photos / "photo03.png").write_bytes(b"no picture")
     out = tmp_path / "captions.jsonl"
     assert run(photos, captioners, "--out", out) == 1
-    said = capsys.readouterr()
-    assert len(said.out.splitlines()) == len(out.read_text().splitlines()) == 11
-    assert "1 of 12 images cannot be read" in said.err
-    assert "photo03" in said.err
+    answer = capsys.readouterr()
+    assert len(answer.out.splitlines()) == len(out.read_text().splitlines()) == 11
+    assert "1 of 12 images cannot be read" in answer.err
+    assert "photo03" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,6 @@ def test_unreadable_images_are_reported_after_the_others(photos, captioners, tmp
 )
 def test_errors_are_one_line(photos, captioners, capsys, arguments, message):
     assert run(photos, captioners, *arguments) == 1
-    said = capsys.readouterr().err
-    assert message in said
-    assert len(said.splitlines()) == 1
+    answer = capsys.readouterr().err
+    assert message in answer
+    assert len(answer.splitlines()) == 1

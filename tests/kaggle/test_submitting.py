@@ -120,9 +120,9 @@ def test_what_was_ready_before_an_error_is_submitted(machine, preset, monkeypatc
 
     monkeypatch.setattr(OpenedColour, "run", fails)
     assert main(preset, "1h") == 0
-    said = capsys.readouterr()
-    assert "error: this cannot be" in said.err
-    assert "can be submitted" in said.out
+    answer = capsys.readouterr()
+    assert "error: this cannot be" in answer.err
+    assert "can be submitted" in answer.out
     assert len(read_submission(machine.working / "submission.csv")) == 12
 
 

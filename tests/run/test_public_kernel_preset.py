@@ -85,16 +85,18 @@ def test_weights_are_the_kernels():
 def test_captions_are_the_same(both):
     branches, ours, _ = both
     suffix = ", fine details, masterpiece"
-    said = [line[0].text + suffix for line in ours.members["ofa"].outputs.lines]
-    assert said == branches.captions["ofa"]
+    answer = [line[0].text + suffix for line in ours.members["ofa"].outputs.lines]
+    assert answer == branches.captions["ofa"]
     assert [row[0].text for row in ours.members["blip"].outputs.lines] == branches.captions["blip"]
 
 
 def test_prompts_of_phrases_are_the_same(both):
     branches, ours, _ = both
-    said = [row[0].text for row in ours.members["interrogator"].outputs.lines]
-    assert said == branches.captions["interrogator"]
-    assert all(any(medium in prompt for medium in LISTS["mediums"].split("\n")) for prompt in said)
+    answer = [row[0].text for row in ours.members["interrogator"].outputs.lines]
+    assert answer == branches.captions["interrogator"]
+    assert all(
+        any(medium in prompt for medium in LISTS["mediums"].split("\n")) for prompt in answer
+    )
 
 
 @pytest.mark.parametrize("branch", ["ofa", "interrogator", "vit"])

@@ -173,7 +173,7 @@ class CaptionPredictor(Predictor):
                 yield image_id, " ".join(text.split())
 
     def worded(self, lines: Sequence[Line]) -> list[str]:
-        """The texts that stand for one image."""
+        """The texts that are embedded for one image."""
         if self.options.embedded == "joined":
             without_suffix = replace(self.options, suffix="")
             captions = ", ".join(word(line.text, without_suffix) for line in lines)

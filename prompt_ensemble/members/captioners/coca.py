@@ -111,7 +111,7 @@ def recognise_architecture(state: Mapping[str, torch.Tensor], known: list[str], 
         if patches is not None and patches.shape[::3] == (vision["width"], vision["patch_size"]):
             return name
     raise BadWeights(
-        f"{path} is no CoCa checkpoint known here ({', '.join(known)}); put its {CONFIG} beside it"
+        f"{path} is no CoCa checkpoint known here ({', '.join(known)}); put its {CONFIG} next to it"
     )
 
 

@@ -88,8 +88,8 @@ class CocaDecoding:
         """Attention to the text so far, feed-forward."""
         query, key, value = project(block.attn, block.ln_1(states), 0, 1, 2)
         keys, values = self.cache.append(number, (key, value))
-        said = scaled_dot_product_attention(query, keys, values, attn_mask=mask)
-        return finish(block, states, said)
+        mixed = scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+        return finish(block, states, mixed)
 
     def image_block(self, number: int, states: torch.Tensor) -> torch.Tensor:
         """Attention to the image, feed-forward."""

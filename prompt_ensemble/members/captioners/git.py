@@ -1,4 +1,4 @@
-"""GIT: a CLIP vision tower whose patches stand before the text of one small decoder."""
+"""GIT: a CLIP vision tower whose patches come before the text of one small decoder."""
 
 from __future__ import annotations
 

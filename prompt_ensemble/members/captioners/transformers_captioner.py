@@ -32,7 +32,7 @@ class Decoder:
     longest: int
     """Tokens that the network has positions for."""
     image: tuple[int, ...] = ()
-    """Tokens that stand for the image before the prompt."""
+    """Tokens for the image before the prompt."""
 
 
 class TransformersCaptioner(CaptionPredictor):
@@ -79,7 +79,7 @@ class TransformersCaptioner(CaptionPredictor):
         return model, load_preprocessing(self.path), load_tokenizer(self.path)
 
     def weights_type(self, placement: Placement) -> torch.dtype | None:
-        """The type the weights are kept in; None for float32, beside which autocast works."""
+        """The type the weights are kept in; None for float32, on which autocast works."""
         return None
 
     @abstractmethod

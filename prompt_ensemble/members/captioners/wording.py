@@ -1,6 +1,6 @@
 """Wording: making a caption read like a prompt, with pure text functions.
 
-Captions are stored as the model said them; this happens afterwards, so trying another wording
+Captions are stored as the model wrote them; this happens afterwards, so trying another wording
 costs nothing but the sentence encoder.
 """
 
@@ -28,7 +28,7 @@ class Wording:
     drop_repeats: bool = False
     """Say a phrase that the model got stuck on only once."""
     suffix: str = ""
-    """Added to the end as it stands, e.g. ", fine details, masterpiece"."""
+    """Added to the end as it is, e.g. ", fine details, masterpiece"."""
 
 
 def word(caption: str, wording: Wording) -> str:
@@ -47,7 +47,7 @@ def strip_opening(caption: str) -> str:
 
 
 def drop_repeats(caption: str) -> str:
-    """Phrases said twice in a row are said once, the longest first: "a b a b c" → "a b c"."""
+    """Phrases that come twice in a row come once, the longest first: "a b a b c" → "a b c"."""
     words = caption.split()
     for length in range(min(_LONGEST_REPEAT, len(words) // 2), 0, -1):
         words = _drop_repeats_of(length, words)

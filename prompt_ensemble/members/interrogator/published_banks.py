@@ -23,7 +23,7 @@ def published_path(folder: Path, architecture: str, name: str) -> Path:
 def read_published(path: Path, labels: tuple[str, ...]) -> np.ndarray | None:
     """Float16 rows of ``labels``; None, with a warning, if the file is of another list or broken.
 
-    The file must be of exactly these labels, empty ones too, for it is told by their hash.
+    The file must be of exactly these labels, empty ones too, for their hash identifies it.
     """
     if not path.exists():
         _refuse_pickle(path.with_suffix(".pkl"))

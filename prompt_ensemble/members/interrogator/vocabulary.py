@@ -22,10 +22,10 @@ _SITES = (
 
 
 def load_vocabulary(own: Mapping[str, str]) -> dict[str, PhraseList]:
-    """Every list by name; ``own`` names files of the user's that stand in for the package's.
+    """Every list by name; ``own`` names files of the user's that replace the package's.
 
-    Repeated phrases stay: clip-interrogator ranks each of them, and a phrase that stands in two
-    lists may be said twice. Empty lines, which it ranks too, are left out.
+    Repeated phrases stay: clip-interrogator ranks each of them, and a phrase of two
+    lists may come twice. Empty lines, which it ranks too, are left out.
     """
     for name in own:
         if name not in LISTS:

@@ -50,7 +50,7 @@ def merge(
     found: tuple[torch.Tensor, torch.Tensor],
     count: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The best of what was found so far and now; the earlier stands first on a tie."""
+    """The best of what was found so far and now; the earlier comes first on a tie."""
     if best is None:
         return found
     cosines = torch.cat([best[0], found[0]], dim=1)

@@ -36,7 +36,7 @@ _LINKS = 32
 
 
 def build_index(bank: NeighbourBank, kind: str) -> None:
-    """Index all keys of a bank and write the index beside its shards."""
+    """Index all keys of a bank and write the index next to its shards."""
     faiss = import_faiss()
     index = _empty_index(faiss, bank, kind)
     if not index.is_trained and len(bank) < _FEWEST_TRAINING_ROWS:
@@ -133,7 +133,7 @@ class FaissSearch:
 
 
 def read_index(bank: NeighbourBank, kind: str) -> Any:
-    """The index beside the shards, inverted lists mapped instead of read."""
+    """The index next to the shards, inverted lists mapped instead of read."""
     faiss = import_faiss()
     path = index_path(bank, kind)
     if not path.exists():

@@ -1,6 +1,6 @@
 """Neighbours as a member: the mean of known prompts near to an image.
 
-Where an image lies is said by another member's vectors, in the space of the sentence encoder, or
+Where an image lies is known from another member's vectors, in the space of the sentence encoder, or
 by the tower that the bank's keys were made with.
 """
 

@@ -122,8 +122,8 @@ class _OpenedPhrases(OpenedModel):
             named = [self.name(images, number) for number in range(len(self.banks))]
             lines = zip(*named, strict=True)
             vectors = self.mean_of_nearest(images)
-        said = tuple(tuple(line for bank in row for line in bank) for row in lines)
-        return Outputs(batch.image_ids, said, vectors)
+        joined = tuple(tuple(line for bank in row for line in bank) for row in lines)
+        return Outputs(batch.image_ids, joined, vectors)
 
     def name(self, images: torch.Tensor, number: int) -> list[list[Line]]:
         """For each image the nearest phrases of one bank."""

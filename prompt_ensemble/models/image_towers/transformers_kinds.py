@@ -87,7 +87,7 @@ def _blip2(config: dict[str, Any]) -> Any:
 
 
 def _first_token(output: Any) -> torch.Tensor:
-    """The row of the class token, which stands for the whole image."""
+    """The row of the class token, which describes the whole image."""
     row: torch.Tensor = output.last_hidden_state[:, 0]
     return row
 

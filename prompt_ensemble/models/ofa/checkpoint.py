@@ -38,7 +38,7 @@ OUTPUT = "decoder.output_projection.weight"
 def load_ofa(path: Path, vocabulary: Path | None = None) -> tuple[Ofa, Tokenizer]:
     """The captioner in a Hugging Face folder or a fairseq ``.pt`` file, float32, for inference.
 
-    ``vocabulary`` is the folder of vocab.json and merges.txt where they do not lie beside the
+    ``vocabulary`` is the folder of vocab.json and merges.txt where they do not lie next to the
     weights.
     """
     if path.is_dir():

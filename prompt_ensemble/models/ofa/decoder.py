@@ -28,7 +28,7 @@ from prompt_ensemble.models.ofa.positions import (
 from prompt_ensemble.models.text_generation.token_bans import NEVER
 
 _CODE_PIXELS = 8
-"""Pixels of a picture's side that one image code stands for."""
+"""Pixels of a picture's side that one image code covers."""
 
 _Biases = tuple[torch.Tensor, list[torch.Tensor]]
 """On the memory, and each layer's on the own positions."""
@@ -120,13 +120,13 @@ class Decoder(nn.Module):
         )
 
     def word_biases(self, memory: torch.Tensor, length: int) -> _Biases:
-        """Where words stand."""
+        """Positions of words."""
         positions = self.pos_ln(self.embed_positions.weight[:length])
         buckets = token_buckets(length, self.config.token_bucket_size).to(memory.device)
         return self.biases(positions, memory, buckets, self.token_rel_pos_table_list)
 
     def code_biases(self, memory: torch.Tensor, length: int) -> _Biases:
-        """Where image codes stand."""
+        """Positions of image codes."""
         side = self.config.image_bucket_size
         grid = self.config.code_image_size // _CODE_PIXELS
         slots = code_slots(length, grid, side).to(memory.device)

@@ -122,8 +122,8 @@ class CrossDecoding(_BertDecoding):
         query = heads(own.self.query(states), own.self.num_attention_heads)
         keys, values = self.cache.append(number, project(own.self, states))
         mask = causal(query.shape[2], keys.shape[2], states.device)
-        said = scaled_dot_product_attention(query, keys, values, attn_mask=mask)
-        states = own.output(said.transpose(1, 2).flatten(2), states)
+        mixed = scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+        states = own.output(mixed.transpose(1, 2).flatten(2), states)
         states = layer.crossattention.output(
             self.seen(number, layer.crossattention.self, states), states
         )
@@ -138,15 +138,15 @@ class CrossDecoding(_BertDecoding):
 
 
 class PrefixDecoding(_BertDecoding):
-    """GIT's way: the image stands before the text, and one attention goes to both."""
+    """GIT's way: the image comes before the text, and one attention goes to both."""
 
     def layer_step(self, number: int, layer: Any, states: torch.Tensor) -> torch.Tensor:
         """Attention over image and text together, feed-forward."""
         own = layer.attention
         query = heads(own.self.query(states), own.self.num_attention_heads)
         text = self.cache.append(number, project(own.self, states))
-        said = self.over_image_and_text(query, self.memory[number], text)
-        states = own.output(said.transpose(1, 2).flatten(2), states)
+        mixed = self.over_image_and_text(query, self.memory[number], text)
+        states = own.output(mixed.transpose(1, 2).flatten(2), states)
         return layer.feed_forward_chunk(states)  # type: ignore[no-any-return]
 
     def over_image_and_text(
@@ -163,5 +163,5 @@ class PrefixDecoding(_BertDecoding):
         weights = torch.cat([to_image, to_text], -1).softmax(-1).to(text[1].dtype)
         for_image, for_text = weights.split([to_image.shape[-1], to_text.shape[-1]], -1)
         seen = unfold_beams(fold_beams(for_image, self.images) @ image[1], new)
-        said: torch.Tensor = seen + for_text @ text[1]
-        return said
+        mixed: torch.Tensor = seen + for_text @ text[1]
+        return mixed

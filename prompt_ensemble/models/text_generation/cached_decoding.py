@@ -48,7 +48,7 @@ class PrefixedDecoding:
     def __init__(self, language_model: Any, prefix: torch.Tensor) -> None:
         self.language_model = language_model
         self.prefix = prefix
-        """``(B, M, D)`` embeddings that stand for the images."""
+        """``(B, M, D)`` embeddings of the images."""
         self.cache: Any = None
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:

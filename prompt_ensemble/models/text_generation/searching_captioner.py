@@ -58,10 +58,10 @@ class SearchingCaptioner:
         decoding = self.begin(self.preprocessing.normalise(pixels))
         return [
             tuple(Line("caption", self.read(best.tokens), best.score) for best in hypotheses)
-            for hypotheses in self._search(decoding, pixels)
+            for hypotheses in self.search(decoding, pixels)
         ]
 
-    def _search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Hypothesis]]:
+    def search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Hypothesis]]:
         """Sampled captions, or those of a search."""
         prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
         if self.generation.do_sample:

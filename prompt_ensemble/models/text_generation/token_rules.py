@@ -34,11 +34,11 @@ class TokenRules:
     never: tuple[int, ...] = ()
     never_first: tuple[int, ...] = ()
     image: tuple[int, ...] = ()
-    """Tokens that stand for the image before the prompt; they count where repeats are looked for,
+    """Tokens for the image before the prompt; they count where repeats are looked for,
     and in no length."""
 
     def opening(self, prompt: int) -> tuple[int, ...]:
-        """What is said without being asked for, after a prompt of this many tokens."""
+        """What comes without being predicted, after a prompt of this many tokens."""
         alone = prompt + len(self.image) == 1
         return (self.first,) if self.first is not None and alone else ()
 

@@ -85,7 +85,7 @@ def sequences(found):
 
 
 def hypotheses(found):
-    return [[([*said.tokens, END], said.score) for said in row] for row in found]
+    return [[([*answer.tokens, END], answer.score) for answer in row] for row in found]
 
 
 class TableDecoding:

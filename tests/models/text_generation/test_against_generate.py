@@ -51,8 +51,8 @@ def generated(kind, folder, pixels, search):
     texts = []
     for image in load_preprocessing(folder).normalise(pixels):
         tokens = model.generate(pixel_values=image[None], **options)[0].tolist()
-        said = tokens[STARTS.get(kind, 1) :]
-        texts.append(read(said[: said.index(ENDS[kind])] if ENDS[kind] in said else said))
+        answer = tokens[STARTS.get(kind, 1) :]
+        texts.append(read(answer[: answer.index(ENDS[kind])] if ENDS[kind] in answer else answer))
     return texts
 
 

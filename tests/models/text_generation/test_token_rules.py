@@ -53,11 +53,11 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_every_search_keeps_to_the_rules(way):
     generation = Generation(max_new_tokens=LENGTH, min_new_tokens=3, **way)
-    for (said,) in searched(generation):
-        assert 3 <= len(said.tokens) <= LENGTH
-        assert said.tokens[0] == 5
-        assert said.tokens[1] != 7
-        assert not {END, 4, 6} & set(said.tokens)
+    for (answer,) in searched(generation):
+        assert 3 <= len(answer.tokens) <= LENGTH
+        assert answer.tokens[0] == 5
+        assert answer.tokens[1] != 7
+        assert not {END, 4, 6} & set(answer.tokens)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -66,7 +66,8 @@ def test_every_search_says_less_twice_when_repeats_are_discouraged(way):
         generation = Generation(max_new_tokens=LENGTH, repetition_penalty=penalty, **way)
         no_end = TokenRules(never=(END,))
         return sum(
-            len(said.tokens) - len(set(said.tokens)) for (said,) in searched(generation, no_end)
+            len(answer.tokens) - len(set(answer.tokens))
+            for (answer,) in searched(generation, no_end)
         )
 
     assert repeats(20.0) < repeats(1.0)
