@@ -23,10 +23,11 @@ import torch
 
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.images.find import ImageFile, find_images
+from prompt_ensemble.members.regressors.opened_regressor import OpenedRegressor
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.image_towers import lite_features
 from prompt_ensemble.models.image_towers.image_tower import frozen
-from prompt_ensemble.models.regressor.network import OpenedRegressor, Regressor
+from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.regressor_folder import RegressorCard, load_regressor
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.inference_loop import run_batches
