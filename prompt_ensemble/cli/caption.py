@@ -55,8 +55,9 @@ def command(
     quiet: bool,
 ) -> None:
     """Say what is in IMAGES (folders or files): id, tab, caption."""
+    from prompt_ensemble.run.captioner_members import caption_predictor, find_captioner_member
     from prompt_ensemble.run.config import RunConfig
-    from prompt_ensemble.run.ensemble import caption_predictor, find_captioner_member, load_ensemble
+    from prompt_ensemble.run.ensemble import load_ensemble
 
     with load_ensemble(
         RunConfig("caption", ()), weights=weights, device=device, precision=precision,

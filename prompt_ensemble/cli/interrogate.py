@@ -45,8 +45,9 @@ def command(
     device: str, precision: str, workers: int | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Say which prompts could have made IMAGES (folders or files): id, tab, prompt."""
+    from prompt_ensemble.run.captioner_members import find_captioner_member
     from prompt_ensemble.run.config import MemberConfig, RunConfig
-    from prompt_ensemble.run.ensemble import find_captioner_member, load_ensemble
+    from prompt_ensemble.run.ensemble import load_ensemble
     from prompt_ensemble.run.members import make_member
 
     settings = {"mode": mode, **options.read_settings(pairs)}

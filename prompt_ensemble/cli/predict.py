@@ -60,7 +60,8 @@ def command(
     """Look at IMAGES (folders or files) and write OUT/submission.csv."""
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.core.submission import submission_ids, write_submission
-    from prompt_ensemble.run.ensemble import predict, resolve_config
+    from prompt_ensemble.run.config import resolve_config
+    from prompt_ensemble.run.ensemble import predict
 
     ids = submission_ids(sample) if sample else None
     ensemble = resolve_config(config or preset)

@@ -11,8 +11,8 @@ from prompt_ensemble.core.progress import bar
 from prompt_ensemble.core.submission import check_submission, submission_ids, write_submission
 from prompt_ensemble.images.find import find_images
 from prompt_ensemble.kaggle.machine import Machine
-from prompt_ensemble.run.config import RunConfig
-from prompt_ensemble.run.ensemble import predict, resolve_config
+from prompt_ensemble.run.config import RunConfig, resolve_config
+from prompt_ensemble.run.ensemble import predict
 from prompt_ensemble.run.use_blend import use_blend
 
 SAMPLE = "sample_submission.csv"

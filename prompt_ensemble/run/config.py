@@ -82,6 +82,15 @@ def load_config(path: Path) -> RunConfig:
     return parse_config(text, path.stem, str(path))
 
 
+def resolve_config(config: RunConfig | str | Path) -> RunConfig:
+    """A configuration from whatever names it."""
+    if isinstance(config, RunConfig):
+        return config
+    if isinstance(config, Path) or config.endswith(".toml"):
+        return load_config(Path(config))
+    return load_preset(config)
+
+
 def parse_config(text: str, name: str, where: str) -> RunConfig:
     """Checked configuration from TOML text."""
     try:

@@ -18,12 +18,12 @@ from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.images.survey import Album, Sources, survey
 from prompt_ensemble.members.captioners.caption_predictor import CaptionPredictor
-from prompt_ensemble.members.captioners.layouts import find_captioner
 from prompt_ensemble.models.device import Placement, choose_placements, whole_memory
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.blend_weights import BlendWeights
-from prompt_ensemble.run.config import MemberConfig, RunConfig, load_config, load_preset
+from prompt_ensemble.run.captioner_members import caption_predictor, find_captioner_member
+from prompt_ensemble.run.config import MemberConfig, RunConfig, resolve_config
 from prompt_ensemble.run.deadline import Deadline, parse_duration
 from prompt_ensemble.run.executors.in_process import Executor, InProcess
 from prompt_ensemble.run.executors.worker_processes import WorkerProcesses
@@ -342,29 +342,3 @@ class Ensemble:
                 "folder of a captioner"
             )
         return next(iter(speaking.values()))
-
-
-def caption_predictor(member: Member) -> CaptionPredictor:
-    """The member's predictor, which must be a captioner's."""
-    if not isinstance(member.predictor, CaptionPredictor):
-        raise BadConfig(f"member {member.name!r} is no captioner")
-    return member.predictor
-
-
-def find_captioner_member(
-    name: str, options: Mapping[str, object], roots: WeightRoots, batch_size: int = 16
-) -> Member:
-    """A captioner by its kind, its folder's name or its path, as a member."""
-    kind, path = find_captioner(name, roots)
-    return make_member(
-        MemberConfig(kind, kind, str(path), batch_size=batch_size, options=options), roots
-    )
-
-
-def resolve_config(config: RunConfig | str | Path) -> RunConfig:
-    """A configuration from whatever names it."""
-    if isinstance(config, RunConfig):
-        return config
-    if isinstance(config, Path) or config.endswith(".toml"):
-        return load_config(Path(config))
-    return load_preset(config)
