@@ -158,7 +158,7 @@ def full_identity(
     """
     return {
         "kind": member.config.model,
-        "predictor": dict(member.predictor.identity()),
+        "predictor": dict(member.identity),
         "beside": {name: dict(part.identity) for name, part in needed.items()},
         "batch_size": member.config.batch_size,
         "placement": str(replace(placement, device=torch.device(placement.device.type))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from prompt_ensemble.core.errors import BadConfig, MissingWeights, nearest_name
 from prompt_ensemble.core.typed_tables import from_table
@@ -27,6 +28,11 @@ class Member:
     def name(self) -> str:
         """The name under which the configuration and the store know it."""
         return self.config.name
+
+    @cached_property
+    def identity(self) -> Mapping[str, object]:
+        """All that changes the outputs; files are digested once, not once a call."""
+        return self.predictor.identity()
 
 
 def open_ensemble(config: RunConfig, roots: WeightRoots) -> tuple[RunConfig, list[Member]]:

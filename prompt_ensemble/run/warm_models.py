@@ -37,7 +37,7 @@ class WarmModels:
 
     def get(self, member: Member) -> OpenedModel:
         """The member's model, opened now if it is not warm."""
-        key = json.dumps([member.config.model, member.predictor.identity()], sort_keys=True)
+        key = json.dumps([member.config.model, member.identity], sort_keys=True)
         if key not in self._models:
             self._models[key] = self._open(member)
         self._models.move_to_end(key)

@@ -42,6 +42,18 @@ def test_many_calls_open_each_model_once(photos, opened_models):
     assert np.array_equal(first.vectors, second.vectors)
 
 
+def test_weight_files_are_digested_once_not_once_a_call(photos, monkeypatch):
+    asked = []
+    identity = ColourPredictor.identity
+    monkeypatch.setattr(
+        ColourPredictor, "identity", lambda self: (asked.append(1), identity(self))[1]
+    )
+    with load_ensemble(colour_ensemble()) as ensemble:
+        for _ in range(3):
+            ensemble.embed(photos)
+    assert len(asked) == 2
+
+
 def test_a_loaded_ensemble_says_what_predict_says(photos, tmp_path):
     expected = predict(photos, tmp_path, config=colour_ensemble()).embeddings
     with load_ensemble(colour_ensemble()) as ensemble:
