@@ -137,7 +137,7 @@ def write_clip(folder: Path, name: str) -> None:
 
 
 def write_vit(file: Path, name: str) -> None:
-    """A bare state dict."""
+    """A plain state dict."""
     import timm
 
     torch.manual_seed(4)

@@ -182,7 +182,7 @@ def best(folder: Path, count: int, candidates: int, flavors: int) -> None:
 
 
 def first_answer(folder: Path, side: str) -> None:
-    """What a fresh process does until it has said its first prompt."""
+    """What a fresh process does until its first prompt."""
     image, captions = pictures(1), captions_of(1)
     if side == "ours":
         look(ours(folder), image, captions)

@@ -85,7 +85,7 @@ def test_the_table_has_a_line_for_every_row(report):
 
 
 class Clock:
-    """Moves only when told to."""
+    """Moves only when a test moves it."""
 
     def __init__(self):
         self.time = 0.0

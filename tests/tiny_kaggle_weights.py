@@ -46,7 +46,7 @@ def wide_blip() -> BlipForConditionalGeneration:
 
 
 def tiny_public_kernel(lists: Path) -> RunConfig:
-    """The preset, told that these models are smaller and that lists are short."""
+    """The preset, for models that are smaller and lists that are short."""
     for name, phrases in LISTS.items():
         (lists / f"{name}.txt").write_text(phrases)
     preset = load_preset("public-kernel")

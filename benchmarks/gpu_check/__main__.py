@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu_check --out DIR [--right-only] [--device cpu] [--minutes 8]
 
-The parent needs neither torch nor a card: it holds the clock, and writes what the child has told.
+The parent needs neither torch nor a card: it holds the clock, and writes what the child reports.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from benchmarks.gpu_check.checks import BAD, BROKEN, LATE, NOT_RUN, Check, Row, 
 from benchmarks.gpu_check.table import MARKDOWN, figures, write_report
 
 ROOT = Path(__file__).parents[2]
-TOLD = "told.jsonl"
+TOLD = "reports.jsonl"
 GRACE = 5.0
 """Seconds after the end until a child that has not stopped by itself is killed."""
 
 
 @dataclass
 class Told:
-    """What children have told so far."""
+    """What children have reported so far."""
 
     machine: Mapping[str, str] = field(default_factory=dict)
     checks: list[tuple[str, str]] = field(default_factory=list)
@@ -139,7 +139,7 @@ def run_child(folder: Path, skip: int, ends: float) -> int | None:
 
 
 def listen(folder: Path) -> Told:
-    """All that has been told since the beginning."""
+    """All that has been reported since the beginning."""
     notes = Told()
     file = folder / TOLD
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:

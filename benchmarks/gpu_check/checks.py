@@ -15,7 +15,7 @@ LONGEST = 300
 
 @dataclass(frozen=True)
 class Found:
-    """What came of looking at one thing; ``stated`` is a figure that nobody has promised."""
+    """What came of one check; ``stated`` is a figure that nobody has promised."""
 
     outcome: str
     detail: str = ""
@@ -36,7 +36,7 @@ class Row:
 
 
 Steps = Iterator[tuple[str, Callable[[], Found]]]
-"""What will be looked at, by name, and the looking."""
+"""What will be checked, by name, and the check."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def clip(settings: Settings, name: str) -> OpenedModel:
     else:
         options = write_clip(folder, TOWERS[name], FLAVORS)
     member = MemberConfig("it", "interrogator", str(folder), options=options)
-    member = replace(member, options={**options, "captions_from": "said"})
+    member = replace(member, options={**options, "captions_from": "captions"})
     return make_predictor(member, WeightRoots.usual()).open(settings.placement)
 
 
@@ -117,7 +117,7 @@ def look(opened: OpenedModel, settings: Settings, views: Sequence[Any], stages: 
             moved = tuple(view.to(placement.device) for view in stacked)
         with stages.on("look"):
             image_ids = tuple(map(str, range(len(views))))
-            return opened.run(Batch(image_ids, moved, {"said": captions_of(image_ids)}))
+            return opened.run(Batch(image_ids, moved, {"captions": captions_of(image_ids)}))
 
 
 def sentences(settings: Settings) -> Any:

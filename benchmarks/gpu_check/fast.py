@@ -24,7 +24,7 @@ from benchmarks.gpu_check.turns import whole_ensemble
 from prompt_ensemble.models.device import Placement, release
 
 BATCHES = (1, 8, 64, 128, 256)
-"""The first three are always told, later ones only while they are faster."""
+"""The first three are always reported, later ones only while they are faster."""
 TOLD = 3
 ENOUGH = 0.3
 """Seconds of work that make a figure."""

@@ -179,7 +179,7 @@ def write_tiny_clip(folder: Path) -> None:
 
 
 def write_vit(file: Path, name: str) -> None:
-    """A regressor as a bare state dict of timm's."""
+    """A regressor as a plain state dict of timm's."""
     import timm
 
     torch.save(timm.create_model(name, num_classes=EMBEDDING_WIDTH).state_dict(), file)

@@ -217,7 +217,7 @@ def deadline(settings: Settings) -> Found:
     """A run with too little time ends in it, with a row for every image.
 
     How long loading takes depends on the machine and on what else it does, so a run of one image
-    is timed first, and what is allowed is told by it.
+    is timed first, and what is allowed follows from it.
     """
     count, least = (64, 2.0) if settings.toy else (512, 4.0)
     images = paint(settings.folder / f"pictures{count}", count)

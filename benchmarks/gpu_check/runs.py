@@ -102,12 +102,12 @@ def interrupt_after(images: int) -> Progress:
 
 
 def texts(outputs: Outputs) -> list[list[str]]:
-    """What was said of each image; nothing by those that only see."""
+    """Texts of each image; none of members that only give vectors."""
     return [[line.text for line in row] for row in outputs.lines]
 
 
 def equal_texts(ours: Outputs, theirs: Outputs) -> int:
-    """Images of which the same was said."""
+    """Images with the same texts."""
     return sum(one == other for one, other in zip(texts(ours), texts(theirs), strict=True))
 
 

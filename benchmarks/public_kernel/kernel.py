@@ -33,7 +33,7 @@ class Models:
 
 @dataclass
 class Branches:
-    """What each branch said, its rows, and the seconds of each stage."""
+    """Texts of each branch, its rows, and the seconds of each stage."""
 
     captions: dict[str, list[str]] = field(default_factory=dict)
     rows: dict[str, np.ndarray] = field(default_factory=dict)

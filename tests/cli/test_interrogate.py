@@ -15,7 +15,7 @@ def run(tmp_path, *extra):
     (tmp_path / "flavors.txt").write_text("red\ngreen\nblue")
     for name, image in pictures(2).items():
         image.save(tmp_path / f"{name}.png")
-    (tmp_path / "said.jsonl").write_text(
+    (tmp_path / "captions.jsonl").write_text(
         "".join(json.dumps({"image_id": n, "caption": f"a {n}"}) + "\n" for n in pictures(2))
     )
     lists = f"lists={{flavors='{tmp_path / 'flavors.txt'}'}}"
@@ -26,7 +26,7 @@ def run(tmp_path, *extra):
 
 
 def test_a_line_per_image_of_its_caption_and_phrases(tmp_path):
-    result = run(tmp_path, "--captions", str(tmp_path / "said.jsonl"), "--set", "flavors=2")
+    result = run(tmp_path, "--captions", str(tmp_path / "captions.jsonl"), "--set", "flavors=2")
     lines = [line.split("\t") for line in result.output.splitlines()]
     assert [name for name, _ in lines] == ["picture0", "picture1"]
     for name, prompt in lines:
@@ -42,7 +42,7 @@ def test_json_names_every_phrase(tmp_path):
 
 
 def test_the_caption_alone_is_a_mode(tmp_path):
-    result = run(tmp_path, "--captions", str(tmp_path / "said.jsonl"), "--mode", "caption")
+    result = run(tmp_path, "--captions", str(tmp_path / "captions.jsonl"), "--mode", "caption")
     assert result.output == "picture0\ta picture0\npicture1\ta picture1\n"
 
 

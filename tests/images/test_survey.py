@@ -1,4 +1,4 @@
-"""Good images and bad ones, told apart."""
+"""Good images and bad ones, kept apart."""
 
 import hashlib
 
