@@ -35,7 +35,7 @@ def test_taking_an_unknown_id_names_it():
 
 
 def test_an_id_may_not_stand_twice():
-    with pytest.raises(MismatchedIds, match="'a' stands twice"):
+    with pytest.raises(MismatchedIds, match="'a' occurs twice"):
         Embeddings.of("aa", rows(2))
 
 
@@ -88,7 +88,7 @@ def test_rows_of_a_table_are_scaled_and_numbers_as_ids_are_texts():
     [
         (lambda frame: frame.assign(prompt="a cat"), "more than ids and numbers"),
         (lambda frame: frame.drop(columns=3), "embeddings of 2 images must be"),
-        (lambda frame: frame.rename(index={"b": "a"}), "'a' stands twice"),
+        (lambda frame: frame.rename(index={"b": "a"}), "'a' occurs twice"),
         (lambda frame: frame.reindex(["a", "x"]), "row of 'x' has no number"),
     ],
 )

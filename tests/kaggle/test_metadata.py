@@ -77,5 +77,5 @@ def test_slugs_are_made_of_titles():
 
 def test_a_file_that_is_no_object_is_one_clear_error(tmp_path):
     (tmp_path / DATASET_FILE).write_text(json.dumps([1]))
-    with pytest.raises(BadMetadata, match="a list stands where an object should"):
+    with pytest.raises(BadMetadata, match="a list is where an object should"):
         read_metadata(tmp_path / DATASET_FILE)
