@@ -236,7 +236,7 @@ def run(
 ) -> list[str]:
     """Captions of all images, ``batch`` at a time, every stage on the watch."""
     captioner = contender.captioner
-    answer = []
+    texts = []
     for start in range(0, len(pixels), batch):
         part = pixels[start : start + batch]
         with torch.inference_mode(), placement.autocast():
@@ -249,20 +249,20 @@ def run(
             steps -= sum(watch.seconds.get(stage, 0.0) for stage in ("prefill", "decode"))
             watch.seconds["search"] += steps
         with watch.on("words"):
-            answer += [captioner.read(captions[0].tokens) for captions in found]
-    return answer
+            texts += [captioner.read(captions[0].tokens) for captions in found]
+    return texts
 
 
 def run_one_by_one(contender: Contender, pixels: torch.Tensor, placement: Placement) -> list[str]:
     """The same with ``generate``."""
     captioner, caption = contender.captioner, contender.one_by_one
     assert caption is not None
-    answer = []
+    texts = []
     for image in pixels:
         with torch.inference_mode(), placement.autocast():
             ready = captioner.preprocessing.normalise(image.to(placement.device))
-            answer.append(captioner.read(caption(ready)))
-    return answer
+            texts.append(captioner.read(caption(ready)))
+    return texts
 
 
 def peak_memory(placement: Placement) -> str:
@@ -295,18 +295,18 @@ def measure(
         stages = Watch(placement.device)
         reset_peak(placement)
         started = stages.now()
-        answer = run(contender, part, batch, placement, stages)
+        ours = run(contender, part, batch, placement, stages)
         speed = len(part) / (stages.now() - started)
         per_image = {"image files": in_files}
         per_image |= {stage: spent / len(part) for stage, spent in stages.seconds.items()}
         split = ", ".join(f"{stage} {1000 * s:.1f}" for stage, s in per_image.items())
-        same = agreement(answer, expected) if expected else ""
+        same = agreement(ours, expected) if expected else ""
         print(row(contender.name, f"ours, {batch}", speed, peak_memory(placement), split + same))
 
 
-def agreement(answer: list[str], expected: list[str]) -> str:
+def agreement(captions: list[str], expected: list[str]) -> str:
     """How many captions are those of ``generate``, word for word."""
-    equal = sum(ours == theirs for ours, theirs in zip(answer, expected, strict=False))
+    equal = sum(ours == theirs for ours, theirs in zip(captions, expected, strict=False))
     return f"; {equal} of {len(expected)} captions the same"
 
 

@@ -267,7 +267,7 @@ def processor_seconds() -> float:
 def compare(folder: Path, them: dict[str, Any], us: dict[str, Any], images: int) -> None:
     """The tables."""
     suffix = ", fine details, masterpiece"
-    answer = us["captions"] | {"ofa": [text + suffix for text in us["captions"]["ofa"]]}
+    our_captions = us["captions"] | {"ofa": [text + suffix for text in us["captions"]["ofa"]]}
     print("| | public kernel's way | ours | ratio |\n|---|---|---|---|")
     ratio = them["seconds"] / us["seconds"]
     spent = them["processor"] / us["processor"]
@@ -287,7 +287,7 @@ def compare(folder: Path, them: dict[str, Any], us: dict[str, Any], images: int)
         print(f"| {name} with loading, seconds | {shares[0]} | {shares[1]} | {old / new:.1f}x |")
     print("\n| the same | |\n|---|---|")
     for name, texts in them["captions"].items():
-        same = sum(one == other for one, other in zip(texts, answer[name], strict=True))
+        same = sum(one == other for one, other in zip(texts, our_captions[name], strict=True))
         print(f"| texts of {name} | {same}/{images} |")
     for name in ("ofa", "interrogator", "vit"):
         one = Embeddings.load(folder / "theirs" / f"{name}.safetensors")

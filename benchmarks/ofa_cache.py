@@ -69,7 +69,7 @@ def clock(device: torch.device) -> float:
 
 
 def ids(found: list[list[Hypothesis]]) -> list[list[int]]:
-    return [answer[0].tokens for answer in found]
+    return [hypotheses[0].tokens for hypotheses in found]
 
 
 def measure(model: Ofa, images: torch.Tensor, generation: Generation) -> dict[str, float]:

@@ -51,9 +51,9 @@ def leave(run: Path, parts: dict[str, Embeddings], prompts: list[str]) -> Path:
     }
     (run / "run.json").write_text(json.dumps({"members": members}))
     ids = parts["seer"].image_ids
-    answer = [[i, f"caption: not {p}", "0.1", ""] for i, p in zip(ids, prompts, strict=True)]
+    rows = [[i, f"caption: not {p}", "0.1", ""] for i, p in zip(ids, prompts, strict=True)]
     with (run / "predictions.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["image_id", "talker", "seconds", "problem"], *answer])
+        csv.writer(file).writerows([["image_id", "talker", "seconds", "problem"], *rows])
     sure = [[i, f"{n / len(ids):.3f}", "0.1"] for n, i in enumerate(ids)]
     with (run / "confidence.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["image_id", "talker score", "talker margin"], *sure])

@@ -384,10 +384,10 @@ CASES: dict[str, Case] = {
 
 def met(case: Case, folder: Path) -> tuple[int, list[str]]:
     """Exit code and what the command says on the error stream."""
-    answer, result = io.StringIO(), io.StringIO()
-    with redirect_stderr(answer), redirect_stdout(result):
+    errors, result = io.StringIO(), io.StringIO()
+    with redirect_stderr(errors), redirect_stdout(result):
         code = main(case(folder))
-    return code, [line for line in answer.getvalue().splitlines() if line.strip()]
+    return code, [line for line in errors.getvalue().splitlines() if line.strip()]
 
 
 def say_all() -> None:

@@ -184,15 +184,15 @@ def test_timings_of_toys_have_every_figure(report):
 
 def test_a_process_that_dies_takes_only_its_check_down(gpu_check, tmp_path, monkeypatch):
     command = gpu_check("__main__")
-    notes = [
+    messages = [
         [{"machine": {"name": "none"}, "checks": [["p", "a"], ["p", "b"]]}, {"begun": 1}],
         [{"begun": 2}, {"row": {"part": "p", "check": "b", "what": "", "outcome": "passed"}}],
     ]
     ended = iter([-11, 0])
 
     def run_child(folder, skip, ends):
-        with (folder / command.TOLD).open("a") as file:
-            file.writelines(json.dumps(message) + "\n" for message in notes[skip])
+        with (folder / command.REPORTS).open("a") as file:
+            file.writelines(json.dumps(message) + "\n" for message in messages[skip])
         return next(ended)
 
     monkeypatch.setattr(command, "run_child", run_child)

@@ -23,13 +23,13 @@ from benchmarks.gpu_check.checks import BAD, BROKEN, LATE, NOT_RUN, Check, Row, 
 from benchmarks.gpu_check.table import MARKDOWN, figures, write_report
 
 ROOT = Path(__file__).parents[2]
-TOLD = "reports.jsonl"
+REPORTS = "reports.jsonl"
 GRACE = 5.0
 """Seconds after the end until a child that has not stopped by itself is killed."""
 
 
 @dataclass
-class Told:
+class Report:
     """What children have reported so far."""
 
     machine: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def child(arguments: argparse.Namespace) -> int:
     settings: Settings = settle(arguments.device, arguments.toy, arguments.child)
     checks = [*right.checks(settings), *([] if arguments.right_only else fast.checks(settings))]
     checks = [check for check in checks if not arguments.only or check.name in arguments.only]
-    with (arguments.child / TOLD).open("a", encoding="utf-8", buffering=1) as file:
+    with (arguments.child / REPORTS).open("a", encoding="utf-8", buffering=1) as file:
 
         def tell(**message: object) -> None:
             file.write(json.dumps(message) + "\n")
@@ -94,33 +94,33 @@ def parent(arguments: argparse.Namespace) -> int:
     """Children until all checks are done or the time is up; then the report."""
     ends = time.monotonic() + 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as temporary:
-        notes = run_children(Path(temporary), ends)
-    write_report(arguments.out, notes.machine, notes.rows)
-    for row in notes.rows:
+        report = run_children(Path(temporary), ends)
+    write_report(arguments.out, report.machine, report.rows)
+    for row in report.rows:
         if row.outcome in BAD:
             print(f"{row.outcome}: {row.check}, {row.what}: {figures(row)}", file=sys.stderr)
     print(arguments.out / MARKDOWN)
-    nothing = all(row.outcome in (NOT_RUN, LATE) for row in notes.rows)
-    return int(nothing or any(row.outcome in BAD for row in notes.rows))
+    nothing = all(row.outcome in (NOT_RUN, LATE) for row in report.rows)
+    return int(nothing or any(row.outcome in BAD for row in report.rows))
 
 
-def run_children(folder: Path, ends: float) -> Told:
+def run_children(folder: Path, ends: float) -> Report:
     """One child after another, each beginning behind the check that ended the last."""
-    notes = Told()
+    report = Report()
     while True:
-        before = notes.begun
+        before = report.begun
         ended = run_child(folder, before, ends)
-        notes = listen(folder)
+        report = listen(folder)
         if ended == 0:
-            return notes
-        names = notes.checks[max(notes.begun, 1) - 1 :] or [("gpu-check", "start")]
+            return report
+        names = report.checks[max(report.begun, 1) - 1 :] or [("gpu-check", "start")]
         if ended is None:
-            notes.rows += [Row(part, name, "", LATE) for part, name in names]
-            return notes
+            report.rows += [Row(part, name, "", LATE) for part, name in names]
+            return report
         crash = Row(*names[0], "", BROKEN, f"the process ended with code {ended}")
-        with (folder / TOLD).open("a", encoding="utf-8") as file:
+        with (folder / REPORTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"row": asdict(crash)}) + "\n")
-        if notes.begun == before:  # before its first check, so another would as well
+        if report.begun == before:  # before its first check, so another would as well
             return listen(folder)
 
 
@@ -138,20 +138,20 @@ def run_child(folder: Path, skip: int, ends: float) -> int | None:
         return None
 
 
-def listen(folder: Path) -> Told:
+def listen(folder: Path) -> Report:
     """All that has been reported since the beginning."""
-    notes = Told()
-    file = folder / TOLD
+    report = Report()
+    file = folder / REPORTS
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         message = json.loads(line)
         if "row" in message:
-            notes.rows.append(Row(**message["row"]))
+            report.rows.append(Row(**message["row"]))
         elif "begun" in message:
-            notes.begun = message["begun"]
+            report.begun = message["begun"]
         else:
-            notes.machine = message["machine"]
-            notes.checks = [(part, name) for part, name in message["checks"]]
-    return notes
+            report.machine = message["machine"]
+            report.checks = [(part, name) for part, name in message["checks"]]
+    return report
 
 
 if __name__ == "__main__":

@@ -94,12 +94,12 @@ def tried(look: Callable[[], Found]) -> Found:
 
 def explain(error: Exception) -> Found:
     """A failure in one line; a package that is not installed is no failure."""
-    answer = " ".join(f"{error}".split())[:LONGEST]
+    reason = " ".join(f"{error}".split())[:LONGEST]
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
     if isinstance(cause, ModuleNotFoundError) and cause.name:
         return Found(NOT_RUN, f"package missing: {cause.name}")
-    if "pip install" in answer:
-        return Found(NOT_RUN, f"package missing: {answer}")
-    return Found(BROKEN, f"{type(error).__name__}: {answer}")
+    if "pip install" in reason:
+        return Found(NOT_RUN, f"package missing: {reason}")
+    return Found(BROKEN, f"{type(error).__name__}: {reason}")

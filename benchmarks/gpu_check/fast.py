@@ -25,7 +25,7 @@ from prompt_ensemble.models.device import Placement, release
 
 BATCHES = (1, 8, 64, 128, 256)
 """The first three are always reported, later ones only while they are faster."""
-TOLD = 3
+ALWAYS_REPORTED = 3
 ENOUGH = 0.3
 """Seconds of work that make a figure."""
 BETTER = 1.03
@@ -121,7 +121,7 @@ def speeds(settings: Settings, peak: Peak, name: str) -> Steps:
         rate = float(best.get(f"{contender.unit}/s", 0.0))
         yield f"batch {batch}", partial(look, batch)
         faster = float(best.get(f"{contender.unit}/s", 0.0)) >= BETTER * rate
-        if batch >= BATCHES[TOLD - 1] and not faster:
+        if batch >= BATCHES[ALWAYS_REPORTED - 1] and not faster:
             break
     yield "best", lambda: Found(STATED if best else FAILED, figures=best)
     release(placement)

@@ -134,21 +134,21 @@ def members_of(kind: str, folder: Path) -> tuple[tuple[MemberConfig, ...], Membe
     if kind in CAPTIONERS:
         return (), MemberConfig("it", kind, str(written(folder / kind, CAPTIONER_WRITERS[kind])))
     if kind == "interrogator":
-        answer = {"captions_from": "seen", "mode": "classic", "lists": phrase_lists(folder, 50)}
+        options = {"captions_from": "seen", "mode": "classic", "lists": phrase_lists(folder, 50)}
         weights = str(written(folder / "clip", write_tiny_clip))
         needed = replace(members_of("git", folder)[1], name="seen")
-        return (needed,), MemberConfig("it", kind, weights, options=answer)
+        return (needed,), MemberConfig("it", kind, weights, options=options)
     vit = str(written(folder / "vit.pth", partial(write_vit, name=TINY_VIT)))
     seen = MemberConfig("seen", "regressor", vit, options={"architecture": TINY_VIT})
     if kind == "regressor":
         return (), seen
-    answer = {"vectors_from": "seen"}
+    options = {"vectors_from": "seen"}
     if kind == "phrases":
         return (seen,), MemberConfig(
-            "it", kind, options=answer | {"banks": (phrase_lists(folder, 50)["flavors"],)}
+            "it", kind, options=options | {"banks": (phrase_lists(folder, 50)["flavors"],)}
         )
     bank = written(folder / "bank", write_bank)
-    return (seen,), MemberConfig("it", kind, str(bank), options=answer | {"nearest": 5})
+    return (seen,), MemberConfig("it", kind, str(bank), options=options | {"nearest": 5})
 
 
 def written(path: Path, write: Callable[[Path], object]) -> Path:
@@ -224,8 +224,8 @@ def write_clip(folder: Path, name: str, flavors: int) -> dict[str, Any]:
         labels = labels_of(phrases, file)
         rows = torch.nn.functional.normalize(torch.randn(len(labels), config["embed_dim"]), dim=1)
         digest = hashlib.sha256(",".join(labels).encode()).hexdigest()
-        notes = torch.frombuffer(bytearray(digest.encode()), dtype=torch.uint8)
-        vectors = {"embeds": rows.half(), "hash": notes}
+        hash_bytes = torch.frombuffer(bytearray(digest.encode()), dtype=torch.uint8)
+        vectors = {"embeds": rows.half(), "hash": hash_bytes}
         save_file(vectors, published_path(folder, name, phrases))
     return {"lists": lists, "published": str(folder), "architecture": name, "mode": "fast"}
 

@@ -47,10 +47,14 @@ def run_side(settings: Settings, folder: Path, side: str, seconds: dict[str, lis
     """One side alone; what it stored before does not help it."""
     shutil.rmtree(folder / side, ignore_errors=True)
     arguments = argparse.Namespace(device=settings.device, threads=4, real_sizes=True)
-    notes: dict[str, Any] = ensemble.in_fresh_process(side, folder, arguments)
-    seconds[side].append(notes["seconds"])
-    stages = ", ".join(f"{name} {spent:.1f}" for name, spent in notes["stages"].items())
-    figures = {"seconds": notes["seconds"], "images/s": IMAGES / notes["seconds"], "stages": stages}
+    result: dict[str, Any] = ensemble.in_fresh_process(side, folder, arguments)
+    seconds[side].append(result["seconds"])
+    stages = ", ".join(f"{name} {spent:.1f}" for name, spent in result["stages"].items())
+    figures = {
+        "seconds": result["seconds"],
+        "images/s": IMAGES / result["seconds"],
+        "stages": stages,
+    }
     return Found(STATED, figures=figures)
 
 

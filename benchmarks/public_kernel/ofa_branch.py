@@ -59,5 +59,7 @@ def ofa_captions(folder: Path, files: Sequence[Path], device: str) -> list[str]:
             WholePrefix(model, memory), begin, model.config.eos_token_id, GENERATION,
             end_is_free=True,
         )  # fmt: skip
-        captions += [tokenizer.decode(answer[0].tokens).strip() + SUFFIX for answer in found]
+        captions += [
+            tokenizer.decode(hypotheses[0].tokens).strip() + SUFFIX for hypotheses in found
+        ]
     return captions

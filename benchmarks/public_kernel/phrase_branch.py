@@ -38,8 +38,8 @@ def blip_captions(model: Any, tokenizer: Any, files: Sequence[Path], device: str
             pad_token_id=model.config.text_config.pad_token_id,
             num_beams=8, min_length=5, max_length=32, do_sample=False,
         )  # fmt: skip
-        answer = tokenizer.decode(tokens[0, start.shape[1] :], skip_special_tokens=True)
-        captions.append(answer.strip())
+        caption = tokenizer.decode(tokens[0, start.shape[1] :], skip_special_tokens=True)
+        captions.append(caption.strip())
     return captions
 
 

@@ -63,10 +63,10 @@ def test_unreadable_images_are_reported_after_the_others(photos, captioners, tmp
     (photos / "photo03.png").write_bytes(b"no picture")
     out = tmp_path / "captions.jsonl"
     assert run(photos, captioners, "--out", out) == 1
-    answer = capsys.readouterr()
-    assert len(answer.out.splitlines()) == len(out.read_text().splitlines()) == 11
-    assert "1 of 12 images cannot be read" in answer.err
-    assert "photo03" in answer.err
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == len(out.read_text().splitlines()) == 11
+    assert "1 of 12 images cannot be read" in printed.err
+    assert "photo03" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,6 @@ def test_unreadable_images_are_reported_after_the_others(photos, captioners, tmp
 )
 def test_errors_are_one_line(photos, captioners, capsys, arguments, message):
     assert run(photos, captioners, *arguments) == 1
-    answer = capsys.readouterr().err
-    assert message in answer
-    assert len(answer.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1

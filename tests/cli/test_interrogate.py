@@ -53,8 +53,8 @@ def test_a_captioner_of_ours_says_the_captions(tmp_path):
     (tmp_path / "only").mkdir()
     for name, image in pictures(2).items():
         image.save(tmp_path / "only" / f"{name}.png")
-    answer = CliRunner().invoke(caption, [str(tmp_path / "only"), "--model", captioner])
-    assert [f"{row['image_id']}\t{row['prompt']}" for row in rows] == answer.stdout.splitlines()
+    captioned = CliRunner().invoke(caption, [str(tmp_path / "only"), "--model", captioner])
+    assert [f"{row['image_id']}\t{row['prompt']}" for row in rows] == captioned.stdout.splitlines()
 
 
 def test_captions_alone_need_captions(tmp_path):

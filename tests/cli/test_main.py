@@ -225,14 +225,14 @@ WRONG_TOGETHER = {
 
 @pytest.mark.parametrize("name", WRONG_TOGETHER)
 def test_doctor_and_predict_say_the_same_before_any_model(tmp_path, photos, capsys, name):
-    toml, notes = WRONG_TOGETHER[name]
+    toml, complaint = WRONG_TOGETHER[name]
     (tmp_path / "mine.toml").write_text(toml)
     config = ["--config", str(tmp_path / "mine.toml")]
     assert main(["doctor", *config, "--json"]) == 0
     (states,) = json.loads(capsys.readouterr().out)["presets"].values()
-    assert any(notes in state for state in states.values())
+    assert any(complaint in state for state in states.values())
     assert main(["predict", str(photos), *config, "--out", str(tmp_path / "out")]) == 1
-    assert notes in capsys.readouterr().err
+    assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out" / "store").exists()
 
 

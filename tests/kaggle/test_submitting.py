@@ -120,9 +120,9 @@ def test_what_was_ready_before_an_error_is_submitted(machine, preset, monkeypatc
 
     monkeypatch.setattr(OpenedColour, "run", fails)
     assert main(preset, "1h") == 0
-    answer = capsys.readouterr()
-    assert "error: this cannot be" in answer.err
-    assert "can be submitted" in answer.out
+    printed = capsys.readouterr()
+    assert "error: this cannot be" in printed.err
+    assert "can be submitted" in printed.out
     assert len(read_submission(machine.working / "submission.csv")) == 12
 
 

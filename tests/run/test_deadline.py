@@ -138,13 +138,13 @@ def test_time_of_needed_members_counts(photos, tmp_path, prior, clock):
 
 
 def test_there_is_something_to_submit_from_the_start(photos, tmp_path, prior, clock):
-    notes = []
+    blends = []
     config = ensemble(prior, member("first", 2.0, 1), member("second", 1.0, 1))
-    predict(photos, tmp_path, config=config, deadline="1h", meanwhile=notes.append)
+    predict(photos, tmp_path, config=config, deadline="1h", meanwhile=blends.append)
     expected = Embeddings.load(prior).vectors[0]
-    assert np.array_equal(notes[0].vectors[5], expected)
-    assert len(notes) == 3
-    assert not np.array_equal(notes[1].vectors, notes[2].vectors)
+    assert np.array_equal(blends[0].vectors[5], expected)
+    assert len(blends) == 3
+    assert not np.array_equal(blends[1].vectors, blends[2].vectors)
 
 
 def test_a_deadline_needs_a_prior(photos, tmp_path, clock):

@@ -85,17 +85,17 @@ def test_weights_are_the_kernels():
 def test_captions_are_the_same(both):
     branches, ours, _ = both
     suffix = ", fine details, masterpiece"
-    answer = [line[0].text + suffix for line in ours.members["ofa"].outputs.lines]
-    assert answer == branches.captions["ofa"]
+    captions = [line[0].text + suffix for line in ours.members["ofa"].outputs.lines]
+    assert captions == branches.captions["ofa"]
     assert [row[0].text for row in ours.members["blip"].outputs.lines] == branches.captions["blip"]
 
 
 def test_prompts_of_phrases_are_the_same(both):
     branches, ours, _ = both
-    answer = [row[0].text for row in ours.members["interrogator"].outputs.lines]
-    assert answer == branches.captions["interrogator"]
+    prompts = [row[0].text for row in ours.members["interrogator"].outputs.lines]
+    assert prompts == branches.captions["interrogator"]
     assert all(
-        any(medium in prompt for medium in LISTS["mediums"].split("\n")) for prompt in answer
+        any(medium in prompt for medium in LISTS["mediums"].split("\n")) for prompt in prompts
     )
 
 

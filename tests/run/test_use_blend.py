@@ -249,11 +249,11 @@ def test_a_leak_is_the_headline_without_being_asked_for(run, capsys, verb):
 
 def test_where_there_is_no_leak_it_is_said(run):
     with_prompts(run, ["something else"])
-    answer = told_by_filters([run / "out"], ["photo03"], {"photo03": "a picture of photo03"})
-    assert answer == ["none of these 1 prompts is among the 1 that two was trained on"]
+    sentences = told_by_filters([run / "out"], ["photo03"], {"photo03": "a picture of photo03"})
+    assert sentences == ["none of these 1 prompts is among the 1 that two was trained on"]
 
 
 def test_a_truth_without_texts_cannot_be_compared_and_says_so(run):
     with_prompts(run, ["something else"])
-    (answer,) = told_by_filters([run / "out"], ["photo03"], {})
-    assert answer.startswith("NOT CHECKED")
+    (sentence,) = told_by_filters([run / "out"], ["photo03"], {})
+    assert sentence.startswith("NOT CHECKED")

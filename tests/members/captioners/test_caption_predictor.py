@@ -13,7 +13,7 @@ NEVER_SAID = Outputs.of_lines((), ())
 
 
 @pytest.fixture
-def answer():
+def captions():
     two = [Line("caption", "a cat", -0.1), Line("caption", "a picture of a dog", -0.4)]
     return Outputs.of_lines(["x", "y"], [two, two[::-1]])
 
@@ -52,29 +52,29 @@ def test_setting_a_published_value_changes_nothing(captioners, make):
     assert make("git", folder, num_beams=4).identity() == make("git", folder).identity()
 
 
-def test_one_vector_per_image_is_the_mean_of_its_captions(captioners, make, answer):
-    embeddings = make("blip", captioners / "blip").embed(answer, Encoder())
+def test_one_vector_per_image_is_the_mean_of_its_captions(captioners, make, captions):
+    embeddings = make("blip", captioners / "blip").embed(captions, Encoder())
     cat, dog = Encoder()(["a cat", "a picture of a dog"])
     mean = (cat + dog) / np.linalg.norm(cat + dog)
     np.testing.assert_allclose(embeddings.vectors, [mean, mean], atol=1e-6)
     assert embeddings.image_ids == ("x", "y")
 
 
-def test_only_the_best_caption_if_asked(captioners, make, answer):
+def test_only_the_best_caption_if_asked(captioners, make, captions):
     encoder = Encoder()
-    make("blip", captioners / "blip", embedded="best").embed(answer, encoder)
+    make("blip", captioners / "blip", embedded="best").embed(captions, encoder)
     assert encoder.asked == ["a cat", "a picture of a dog"]
 
 
-def test_captions_are_worded_before_they_are_embedded(captioners, make, answer):
+def test_captions_are_worded_before_they_are_embedded(captioners, make, captions):
     encoder = Encoder()
     options = {"strip_openings": True, "suffix": ", art", "embedded": "joined"}
-    make("blip", captioners / "blip", **options).embed(answer, encoder)
+    make("blip", captioners / "blip", **options).embed(captions, encoder)
     assert encoder.asked == ["a cat, a dog, art", "a dog, a cat, art"]
 
 
-def test_captions_can_be_embedded_each_for_itself(captioners, make, answer):
-    best, second = make("blip", captioners / "blip").embed_each(answer, Encoder())
+def test_captions_can_be_embedded_each_for_itself(captioners, make, captions):
+    best, second = make("blip", captioners / "blip").embed_each(captions, Encoder())
     cat, dog = Encoder()(["a cat", "a picture of a dog"])
     np.testing.assert_allclose(best.vectors, [cat, dog], atol=1e-6)
     np.testing.assert_allclose(second.vectors, [dog, cat], atol=1e-6)
@@ -88,8 +88,8 @@ def test_no_images_make_no_embeddings(captioners, make):
 def test_a_folders_generation_config_goes_above_what_is_published(captioners, tmp_path, make, kind):
     folder = shutil.copytree(captioners / kind, tmp_path / kind)
     file = folder / "generation_config.json"
-    answer = json.loads(file.read_text()) if file.exists() else {}
-    file.write_text(json.dumps(answer | {"num_beams": 2, "max_length": 11, "length_penalty": 1.7}))
+    saved = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(saved | {"num_beams": 2, "max_length": 11, "length_penalty": 1.7}))
     generation = make(kind, folder, num_beams=6).generation
     assert (generation.num_beams, generation.max_length) == (6, 11)
     assert generation.length_penalty == 1.7

@@ -91,13 +91,13 @@ def test_the_same_best_prompts(tower, reference, data):
 def test_the_caption_is_not_repeated_as_medium(tower, reference, data):
     image = IMAGES["picture0"]
     medium = reference.mediums.rank(reference.image_to_features(image), 1)[0]
-    answer = f"{medium} of something"
+    caption = f"{medium} of something"
     captions = captioned(["picture0"])
     line = captions.lines[0][0]
-    changed = type(captions).of_lines(("picture0",), [[type(line)("caption", answer, 0.0)]])
+    changed = type(captions).of_lines(("picture0",), [[type(line)("caption", caption, 0.0)]])
     opened = ours(tower[0], changed, data, mode="classic")
     found = prompts(look(opened, {"picture0": image}))
-    assert found == [reference.interrogate_classic(image, caption=answer)]
+    assert found == [reference.interrogate_classic(image, caption=caption)]
 
 
 @pytest.mark.parametrize("words", [5, 60, 75, 90])
@@ -150,13 +150,13 @@ def test_defect_phrases_are_tried_in_the_order_of_a_set(tower, data):
         str(tower[0]),
         str(data),
     ]
-    answer = {
+    outputs = {
         subprocess.run(
             arguments, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
         ).stdout
         for seed in ("1", "2")
     }
-    assert len(answer) == 1
+    assert len(outputs) == 1
 
 
 def test_defect_a_chain_longer_than_its_phrases_crashes(tower, data, tmp_path):

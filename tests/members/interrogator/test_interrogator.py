@@ -41,11 +41,11 @@ def test_the_seed_kernels_classic_has_neither_artist_nor_site(tower, data):
     counts = {"artists": 0, "trendings": 0}
     found = look(ours(tower, CAPTIONS, data, mode="classic", counts=counts), IMAGES)
     for name, row in zip(IMAGES, found.lines, strict=True):
-        answer = {line.kind: line.text for line in row}
+        phrase_of = {line.kind: line.text for line in row}
         flavors = [line.text for line in row if line.kind == "flavor"]
         caption = CAPTIONS.take([name]).lines[0][0].text
-        parts = [caption, answer["medium"], answer["movement"], *flavors]
-        assert answer["prompt"] == ", ".join(parts)
+        parts = [caption, phrase_of["medium"], phrase_of["movement"], *flavors]
+        assert phrase_of["prompt"] == ", ".join(parts)
         assert len(flavors) == 3
 
 

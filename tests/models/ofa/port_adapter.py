@@ -85,7 +85,7 @@ def sequences(found):
 
 
 def hypotheses(found):
-    return [[([*answer.tokens, END], answer.score) for answer in row] for row in found]
+    return [[([*hypothesis.tokens, END], hypothesis.score) for hypothesis in row] for row in found]
 
 
 class TableDecoding:

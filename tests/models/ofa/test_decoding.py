@@ -67,16 +67,14 @@ def test_an_image_says_the_same_alone_in_a_batch_and_beside_padding(model, image
         for number, (question, image) in enumerate(zip(questions, images, strict=True)):
             kept = question[question != 1]
             (alone,) = getattr(model, search)(kept[None], image[None], GENERATION)
-            assert [answer.tokens for answer in alone] == [
-                answer.tokens for answer in together[number]
-            ]
+            assert [best.tokens for best in alone] == [best.tokens for best in together[number]]
             assert alone[0].score == pytest.approx(together[number][0].score, abs=1e-4)
 
 
 def test_images_decide_what_is_said(model, images):
     with torch.inference_mode():
         found = model.generate(torch.tensor([QUESTION] * 3), images, GENERATION)
-    assert len({tuple(answer[0].tokens) for answer in found}) > 1
+    assert len({tuple(hypotheses[0].tokens) for hypotheses in found}) > 1
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -42,8 +42,8 @@ def test_encoder_and_logits_are_the_authors(name):
         torch.testing.assert_close(found[read], expected[read], atol=TOLERANCE, rtol=0)
         if f"{name}.logits" in ARRAYS.files:
             logits = model.logits(decoded, memory, padding, codes)[..., ::LOGITS_STRIDE]
-            expected, answer = torch.from_numpy(ARRAYS[f"{name}.logits"]), decoded != 1
-            torch.testing.assert_close(logits[answer], expected[answer], atol=TOLERANCE, rtol=0)
+            expected, real = torch.from_numpy(ARRAYS[f"{name}.logits"]), decoded != 1
+            torch.testing.assert_close(logits[real], expected[real], atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("number", range(len(GOLDENS["captions"])))
@@ -61,7 +61,7 @@ def test_captions_are_the_authors(number):
             return
         generation = fairseq_generation(**recorded["args"])
         found = hypotheses(model.generate_fairseq(ids, images, generation))
-    for answer, expected in zip(found, recorded["hypos"], strict=True):
-        assert [tokens for tokens, _ in answer] == [row["tokens"] for row in expected]
+    for kept, expected in zip(found, recorded["hypos"], strict=True):
+        assert [tokens for tokens, _ in kept] == [row["tokens"] for row in expected]
         scores = [row["score"] for row in expected]
-        assert [score for _, score in answer] == pytest.approx(scores, abs=2e-4)
+        assert [score for _, score in kept] == pytest.approx(scores, abs=2e-4)

@@ -51,8 +51,8 @@ def generated(kind, folder, pixels, search):
     texts = []
     for image in load_preprocessing(folder).normalise(pixels):
         tokens = model.generate(pixel_values=image[None], **options)[0].tolist()
-        answer = tokens[STARTS.get(kind, 1) :]
-        texts.append(read(answer[: answer.index(ENDS[kind])] if ENDS[kind] in answer else answer))
+        words = tokens[STARTS.get(kind, 1) :]
+        texts.append(read(words[: words.index(ENDS[kind])] if ENDS[kind] in words else words))
     return texts
 
 

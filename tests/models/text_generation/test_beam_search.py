@@ -44,10 +44,10 @@ def test_searches_are_the_authors(number):
             assert scores == pytest.approx(recorded["scores"], abs=1e-4)
         return
     found = search_fs(step, recorded["batch"], **recorded["args"])
-    for answer, expected in zip(found, recorded["hypos"], strict=True):
-        assert [tokens for tokens, _ in answer] == [row["tokens"] for row in expected]
+    for hypotheses, expected in zip(found, recorded["hypos"], strict=True):
+        assert [tokens for tokens, _ in hypotheses] == [row["tokens"] for row in expected]
         scores = [row["score"] for row in expected]
-        assert [score for _, score in answer] == pytest.approx(scores, abs=1e-4)
+        assert [score for _, score in hypotheses] == pytest.approx(scores, abs=1e-4)
 
 
 def run(search, images, generation, **options):
@@ -68,8 +68,8 @@ SEARCHES = [
 def test_a_score_is_the_mean_log_likelihood_of_the_words(search, options, beams):
     generation = Generation(num_beams=beams, max_length=8)
     step = table(1, 40)
-    for row, (answer, *_) in enumerate(run(search, 3, generation, **dict(options))):
-        words = [0, *answer.tokens]
+    for row, (best, *_) in enumerate(run(search, 3, generation, **dict(options))):
+        words = [0, *best.tokens]
         ends = len(words) < generation.max_length and not (
             options.get("end_is_free") and len(words) == generation.max_length - 1
         )
@@ -81,14 +81,14 @@ def test_a_score_is_the_mean_log_likelihood_of_the_words(search, options, beams)
         # Today's beams count the words after the start and the end, free or not; a cut has none.
         cut = not ends and not options.get("end_is_free")
         counted = len(words) - (search is search_captions and beams > 1 and cut)
-        assert answer.score == pytest.approx(sum(steps) / counted, abs=1e-4)
+        assert best.score == pytest.approx(sum(steps) / counted, abs=1e-4)
 
 
 @pytest.mark.parametrize(("search", "options", "beams"), SEARCHES)
 def test_no_caption_repeats_an_n_gram_or_ends_too_early_or_too_late(search, options, beams):
     generation = Generation(beams, max_length=14, min_length=9, no_repeat_ngram_size=2)
-    for answer, *_ in run(search, 4, generation, **dict(options)):
-        words = [0, *answer.tokens]
+    for best, *_ in run(search, 4, generation, **dict(options)):
+        words = [0, *best.tokens]
         pairs = list(pairwise(words))
         assert len(set(pairs)) == len(pairs)
         assert 9 <= len(words) <= 14
@@ -97,18 +97,20 @@ def test_no_caption_repeats_an_n_gram_or_ends_too_early_or_too_late(search, opti
 
 def test_more_captions_are_asked_for_than_one():
     generation = Generation(num_beams=5, max_length=10, num_return_sequences=3)
-    for answer in run(search_captions, 2, generation):
-        assert len({tuple(one.tokens) for one in answer}) == 3
-        assert [one.score for one in answer] == sorted((one.score for one in answer), reverse=True)
+    for hypotheses in run(search_captions, 2, generation):
+        assert len({tuple(one.tokens) for one in hypotheses}) == 3
+        assert [one.score for one in hypotheses] == sorted(
+            (one.score for one in hypotheses), reverse=True
+        )
 
 
 def test_a_prompt_of_several_words_is_continued_and_not_repeated_in_the_result():
     step, generation = table(1, 40), Generation(num_beams=3, max_length=9)
     prompt = torch.tensor([[0, 7, 8]])
-    (answer, *_) = search_captions(TableDecoding(step, 1), prompt, END, generation)[0]
+    (best, *_) = search_captions(TableDecoding(step, 1), prompt, END, generation)[0]
     likeliest = step(0, [0, 7, 8]).topk(6).indices.tolist()
-    assert answer.tokens[0] in likeliest
-    assert len(answer.tokens) <= 6
+    assert best.tokens[0] in likeliest
+    assert len(best.tokens) <= 6
 
 
 def test_wider_beams_find_nothing_less_likely_when_lengths_are_equal():

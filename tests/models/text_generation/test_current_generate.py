@@ -111,9 +111,9 @@ def generated(kind, folder, images, settings, ends=None):
         model.generate(pixel_values=image[None], **options)
         for image in load_preprocessing(folder).normalise(images)
     ]
-    answer = [one.sequences[0].tolist()[STARTS.get(kind, 1) :] for one in found]
+    sequences = [one.sequences[0].tolist()[STARTS.get(kind, 1) :] for one in found]
     scores = [one.sequences_scores[0].item() for one in found if "sequences_scores" in one]
-    return [cut(tokens, ends or [ENDS[kind]]) for tokens in answer], scores
+    return [cut(tokens, ends or [ENDS[kind]]) for tokens in sequences], scores
 
 
 def cut(tokens, ends):
@@ -154,9 +154,9 @@ def test_captions_are_those_of_generate_at_every_point_of_the_grid(ending, capti
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_captions_compared_differ_and_end_at_many_lengths(ending, kind):
     settings = {"num_beams": 4, "length_penalty": 1.0, "max_new_tokens": LENGTH - 1}
-    answer, _ = generated(kind, ending / kind, pictures(MORE_IMAGES), settings)
-    assert len({len(tokens) for tokens in answer}) >= 3
-    assert len({tuple(tokens) for tokens in answer}) >= 5
+    captions, _ = generated(kind, ending / kind, pictures(MORE_IMAGES), settings)
+    assert len({len(tokens) for tokens in captions}) >= 3
+    assert len({tuple(tokens) for tokens in captions}) >= 5
 
 
 @pytest.mark.parametrize("stopping", STOPPING)
@@ -178,8 +178,8 @@ def test_a_folders_rules_for_single_tokens_are_followed(ending, caption, tmp_pat
     images, end, lengths = pictures(IMAGES), ENDS[kind], {"max_new_tokens": 9, "num_beams": 3}
     free, _ = generated(kind, ending / kind, images, lengths)
     long, _ = generated(kind, ending / kind, images, lengths | {"no_repeat_ngram_size": 2})
-    often = [word for word, _ in Counter(word for answer in long for word in answer).most_common(3)]
-    usual = [word for word, _ in Counter(answer[0] for answer in long if answer).most_common(1)]
+    often = [word for word, _ in Counter(word for words in long for word in words).most_common(3)]
+    usual = [word for word, _ in Counter(words[0] for words in long if words).most_common(1)]
     ends = [end] if kind in ("blip", "blip2") else [end, often[1]]
     saved = {"length_penalty": 0.6, "early_stopping": True, "min_new_tokens": 2} | lengths
     saved |= {"no_repeat_ngram_size": 3, "repetition_penalty": 1.2}
@@ -198,8 +198,8 @@ def test_a_folders_rules_for_single_tokens_are_followed(ending, caption, tmp_pat
     theirs, _ = generated(kind, folder, images, handed | {"num_beams": beams}, ends)
     read = reader(hugging_face.load_tokenizer(folder))
     ours = [row[0].text for row in caption(kind, folder, images, num_beams=beams)]
-    assert ours == [read(answer) for answer in theirs]
-    assert ours != [read(answer) for answer in free]
+    assert ours == [read(caption) for caption in theirs]
+    assert ours != [read(caption) for caption in free]
 
 
 def ends_of(kind, ends):

@@ -54,11 +54,13 @@ def test_bans_hold_and_captions_end():
         do_sample=True, max_length=9, min_length=4, no_repeat_ngram_size=2, num_return_sequences=30
     )
     opened = streams(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), generation)
-    (answer,) = sample(Alternating(), torch.zeros(1, 1, dtype=torch.long), 3, generation, opened)
-    for caption in answer:
+    (captions,) = sample(Alternating(), torch.zeros(1, 1, dtype=torch.long), 3, generation, opened)
+    for caption in captions:
         tokens = [0, *caption.tokens]
         assert 4 <= len(tokens) <= 9
         assert 3 not in tokens
         pairs = list(pairwise(tokens))
         assert len(pairs) == len(set(pairs))
-    assert [caption.score for caption in answer] == sorted((c.score for c in answer), reverse=True)
+    assert [caption.score for caption in captions] == sorted(
+        (c.score for c in captions), reverse=True
+    )

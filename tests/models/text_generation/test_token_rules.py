@@ -53,11 +53,11 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_every_search_keeps_to_the_rules(way):
     generation = Generation(max_new_tokens=LENGTH, min_new_tokens=3, **way)
-    for (answer,) in searched(generation):
-        assert 3 <= len(answer.tokens) <= LENGTH
-        assert answer.tokens[0] == 5
-        assert answer.tokens[1] != 7
-        assert not {END, 4, 6} & set(answer.tokens)
+    for (best,) in searched(generation):
+        assert 3 <= len(best.tokens) <= LENGTH
+        assert best.tokens[0] == 5
+        assert best.tokens[1] != 7
+        assert not {END, 4, 6} & set(best.tokens)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -66,8 +66,7 @@ def test_every_search_says_less_twice_when_repeats_are_discouraged(way):
         generation = Generation(max_new_tokens=LENGTH, repetition_penalty=penalty, **way)
         no_end = TokenRules(never=(END,))
         return sum(
-            len(answer.tokens) - len(set(answer.tokens))
-            for (answer,) in searched(generation, no_end)
+            len(best.tokens) - len(set(best.tokens)) for (best,) in searched(generation, no_end)
         )
 
     assert repeats(20.0) < repeats(1.0)
