@@ -83,7 +83,6 @@ def describe_machine(settings: Settings) -> dict[str, str]:
         "torch": str(torch.__version__),
         "transformers": transformers.__version__,
         "precision": str(settings.placement),
-        "TF32 in convolutions": str(torch.backends.cudnn.allow_tf32),
         "sizes": "toy" if settings.toy else "published",
     }
 

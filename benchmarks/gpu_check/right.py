@@ -52,8 +52,9 @@ def checks(settings: Settings) -> list[Check]:
     }
     return [
         *(
-            Check("right", f"precisions of {kind}", partial(precisions, settings, kind), 3.0)
-            for kind in KINDS
+            # The first of all also waits until the device is awake.
+            Check("right", f"precisions of {kind}", partial(precisions, settings, kind), share)
+            for kind, share in zip(KINDS, [6.0] + [3.0] * (len(KINDS) - 1), strict=True)
         ),
         *(
             Check("right", f"waits of {kind}", partial(only, "inside loops", waits, settings, kind))

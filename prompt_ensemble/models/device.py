@@ -30,8 +30,11 @@ class Placement:
         return self.device.type == "cuda"
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Mixed precision for a forward pass; no effect in float32."""
+        """Mixed precision for a forward pass; float32 stays whole."""
         if self.dtype == torch.float32:
+            if self.on_gpu:
+                # Left alone, torch rounds a convolution's float32 numbers to 10 bits (TF32).
+                torch.backends.cudnn.allow_tf32 = False
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
@@ -47,11 +50,10 @@ def choose_placement(device: str = "auto", precision: str = "auto") -> Placement
     CPU, where bf16 would make results depend on the machine.
     """
     chosen = choose_device(device)
-    if precision == "auto":
-        return Placement(chosen, _best_dtype(chosen))
-    if precision not in _PRECISIONS:
+    if precision != "auto" and precision not in _PRECISIONS:
         raise BadConfig(f"precision {precision!r} is unknown; use auto, {', '.join(_PRECISIONS)}")
-    return Placement(chosen, _PRECISIONS[precision])
+    dtype = _best_dtype(chosen) if precision == "auto" else _PRECISIONS[precision]
+    return Placement(chosen, dtype)
 
 
 def choose_placements(devices: str = "auto", precision: str = "auto") -> tuple[Placement, ...]:
@@ -105,6 +107,7 @@ def release(placement: Placement) -> None:
 def forget_peak_memory(placement: Placement) -> None:
     """Reset the peak that ``peak_memory`` reports."""
     if placement.on_gpu:
+        torch.cuda.init()  # a fresh process has no record to reset, and torch refuses to without
         torch.cuda.reset_peak_memory_stats(placement.device)
     elif _CLEAR_REFS.exists():
         _CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size

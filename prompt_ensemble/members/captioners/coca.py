@@ -60,7 +60,7 @@ class CocaPredictor(CaptionPredictor):
             partial(begin, model.to(placement.device)),
             prompt=[START],
             end=END,
-            read=partial(_read, SimpleTokenizer()),
+            read=partial(read, SimpleTokenizer()),
             generation=self.generation,
             longest=model.context_length,
         )
@@ -127,7 +127,7 @@ def _build(config: Mapping[str, Any], state: dict[str, torch.Tensor], path: Path
     return model.eval()
 
 
-def _read(tokenizer: Any, tokens: list[int]) -> str:
+def read(tokenizer: Any, tokens: list[int]) -> str:
     """Tokens to text, without the blanks that CLIP's vocabulary leaves before marks."""
     text = str(tokenizer.decode([token for token in tokens if token < START]))
     return text.replace(" .", ".").replace(" ,", ",").strip()
