@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.errors import BadConfig
@@ -33,6 +33,7 @@ from prompt_ensemble.run.pipeline import (
     Results,
     assemble,
     check_album,
+    leave_out_unreadable,
     run_members,
     run_members_until,
 )
@@ -45,7 +46,6 @@ from prompt_ensemble.run.warm_models import WarmModels
 STORE_FOLDER = "store"
 _WARM_SHARE = 0.6
 """Of the device's memory, for models that stay on it between calls."""
-_OnBadImage = Literal["fail", "prior"]
 
 
 def predict(
@@ -222,11 +222,11 @@ class Ensemble:
         """What a captioner says of each image, by image id.
 
         ``model`` is a member, a kind of captioner, or a model's folder; without it the ensemble's
-        first captioner speaks.
+        first captioner speaks. An image that cannot be read is left out, with a warning.
         """
         member = self._captioner(model, options)
         album = self.survey(images)
-        check_album(album, None)
+        leave_out_unreadable(album)
         outputs = self.member_outputs(member, album).outputs
         best: dict[str, str] = {}
         for image_id, caption in caption_predictor(member).captions(outputs):
@@ -239,7 +239,8 @@ class Ensemble:
         """A prompt for each image, made of phrases near to it, by image id.
 
         ``mode`` and ``options`` are those of the command ``interrogate``; ``model`` is the weights
-        of a two-sided tower, the embedded one if none is named.
+        of a two-sided tower, the embedded one if none is named. An image that cannot be read is
+        left out, with a warning.
         """
         settings = {"mode": mode, **options}
         member = make_member(
@@ -247,7 +248,7 @@ class Ensemble:
         )
         needed: dict[str, MemberOutputs] = {}
         album = self.survey(images)
-        check_album(album, None)
+        leave_out_unreadable(album)
         for name in member.predictor.needs():
             captioner = self._captioner(name, {})
             needed[name] = self.member_outputs(captioner, album)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from prompt_ensemble.run.member_run import MemberResult, MemberRun, Run
 from prompt_ensemble.run.members import Member
 from prompt_ensemble.run.use_blend import gated_blend
 
+log = logging.getLogger(__name__)
 Results = Mapping[str, MemberResult]
 
 
@@ -27,8 +29,22 @@ def check_album(album: Album, prior: Embeddings | None) -> None:
             f"{reasons}\n{len(album.bad)} of {len(album.image_ids)} images cannot be read; mend or "
             "remove them, or fill their rows with --on-bad-image prior"
         )
+    _require_readable(album)
+
+
+def leave_out_unreadable(album: Album) -> None:
+    """A warning for each image without an answer; an error if that is all of them."""
+    _require_readable(album)
+    for image in album.bad:
+        log.warning("left out: %s", image.reason)
+
+
+def _require_readable(album: Album) -> None:
     if not album.good:
-        raise UnreadableImage(f"none of the {len(album.bad)} images can be read; nothing to do")
+        reasons = "".join(f"\n{image.reason}" for image in album.bad)
+        raise UnreadableImage(
+            f"none of the {len(album.bad)} images can be read; nothing to do{reasons}"
+        )
 
 
 def run_members(

@@ -123,6 +123,25 @@ def test_captions_come_from_a_folder_that_is_named(photos, captioners):
     assert all(isinstance(caption, str) for caption in captions.values())
 
 
+def test_an_unreadable_image_does_not_lose_the_captions_of_the_others(photos, captioners, caplog):
+    good = find_images([photos])[0].path
+    with load_ensemble(colour_ensemble(), device="cpu") as ensemble:
+        captions = ensemble.caption(
+            {"good": good.read_bytes(), "bad": b"no picture"},
+            model=str(captioners / "git"), max_length=8,
+        )  # fmt: skip
+    assert list(captions) == ["good"]
+    assert "left out: bad" in caplog.text
+
+
+def test_no_readable_image_at_all_is_an_error_with_the_reason():
+    with (
+        load_ensemble(colour_ensemble(), device="cpu") as ensemble,
+        pytest.raises(UnreadableImage, match=r"none of the 1 images can be read.*\nbad: "),
+    ):
+        ensemble.interrogate({"bad": b"no picture"})
+
+
 def test_prompts_are_made_of_phrases_near_to_the_image(photos, tmp_path):
     lists = {name: str(tmp_path / f"{name}.txt") for name in ("mediums", "flavors")}
     (tmp_path / "mediums.txt").write_text("a photo\na painting\n")
