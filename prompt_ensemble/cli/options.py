@@ -64,6 +64,16 @@ def shown_progress(quiet: bool) -> Progress:
     return silent if quiet or sys.stdout.isatty() else bar
 
 
+preset = click.option(
+    "--preset", default="embedded", show_default=True, help="An ensemble by name."
+)
+config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="An ensemble of your own.",
+)
+ensemble = together(preset, config)
 running = together(weights, device, precision, workers, quiet)
 devices = click.option(
     "--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:N|mps|all",

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @options.images
-@click.option("--preset", default="embedded", show_default=True, help="An ensemble by name.")
-@click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
-    help="An ensemble of your own.",
-)  # fmt: skip
+@options.ensemble
 @click.option(
     "--count", type=click.IntRange(min=1), help="Images of the run [default: as many as IMAGES]."
 )

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("predict")
 @options.images
-@click.option("--preset", default="embedded", show_default=True, help="An ensemble by name.")
-@click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE.toml",
-    help="An ensemble of your own.",
-)  # fmt: skip
+@options.ensemble
 @click.option(
     "--blend", type=click.Path(path_type=Path), metavar="blend.json",
     help="Weights of 'tune' instead of the ensemble's own.",
