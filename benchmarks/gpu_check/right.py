@@ -52,9 +52,13 @@ def checks(settings: Settings) -> list[Check]:
     }
     return [
         *(
-            # The first of all also waits until the device is awake.
-            Check("right", f"precisions of {kind}", partial(precisions, settings, kind), share)
-            for kind, share in zip(KINDS, [6.0] + [3.0] * (len(KINDS) - 1), strict=True)
+            Check(
+                "right",
+                f"precisions of {kind}",
+                partial(precisions, settings, kind),
+                6.0 if kind == KINDS[0] else 3.0,  # the first also waits until the device is awake
+            )
+            for kind in KINDS
         ),
         *(
             Check("right", f"waits of {kind}", partial(only, "inside loops", waits, settings, kind))

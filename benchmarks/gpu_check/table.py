@@ -33,8 +33,8 @@ def markdown(machine: Mapping[str, str], rows: Sequence[Row]) -> str:
 
 def figures(row: Row) -> str:
     """Detail and numbers as one cell."""
-    figures = [f"{name} {number(value)}" for name, value in row.figures.items()]
-    return "; ".join(([row.detail] if row.detail else []) + figures)
+    numbers = [f"{name} {number(value)}" for name, value in row.figures.items()]
+    return "; ".join(([row.detail] if row.detail else []) + numbers)
 
 
 def number(value: float | str) -> str:
