@@ -33,7 +33,7 @@ from prompt_ensemble.run.config import load_config
 from prompt_ensemble.run.saved_predictions import read_confidence, read_record
 from prompt_ensemble.run.store import NOTES, Shard, Store
 from prompt_ensemble.run.tuned_blend import TunedBlend
-from prompt_ensemble.training.regressor.journal import Journal
+from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.regressor.recipe import read_recipe
 
 Reader = Callable[[Path], object]
