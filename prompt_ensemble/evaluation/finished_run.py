@@ -9,12 +9,11 @@ from pathlib import Path
 from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.records import read_table, reading
 from prompt_ensemble.core.submission import read_submission
+from prompt_ensemble.run.prediction import NOT_MEMBERS
 from prompt_ensemble.run.saved_predictions import load_parts, read_record
 
 BLEND = "(blend)"
 """The blend among the members; no member can be called so."""
-_NO_TEXT = ("image_id", "seconds", "problem")
-"""Columns of ``predictions.csv`` that are no member's texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +28,7 @@ class FinishedRun:
     memory: Mapping[str, float] = field(default_factory=dict)
     """MB at most, for each member."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Member → image id → its texts."""
+    """Member or ``(blend)`` → image id → its texts."""
 
 
 def read_run(sources: Sequence[Path]) -> FinishedRun:
@@ -57,9 +56,15 @@ def read_run(sources: Sequence[Path]) -> FinishedRun:
 
 
 def _read_texts(path: Path) -> dict[str, dict[str, str]]:
-    """Texts of each member for each image, from ``predictions.csv``."""
+    """Texts of the blend and of each member for each image, from ``predictions.csv``."""
     if not path.is_file():
         return {}
     rows = read_table(path, "a table of predictions", "image_id")
-    members = [name for name in (rows[0] if rows else {}) if name not in _NO_TEXT]
-    return {name: {row["image_id"]: row[name] for row in rows} for name in members}
+    columns = list(rows[0]) if rows else []
+    speakers = {name: name for name in columns if name not in NOT_MEMBERS}
+    if {"prompt", "trust"} <= set(columns):
+        speakers = {BLEND: "prompt", **speakers}
+    return {
+        speaker: {row["image_id"]: row[column] for row in rows}
+        for speaker, column in speakers.items()
+    }
