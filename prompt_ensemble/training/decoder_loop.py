@@ -17,24 +17,13 @@ from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.training.checkpoints import read_checkpoint, write_checkpoint
+from prompt_ensemble.training.decoder_recipe import DecoderRecipe
 from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.schedule import WeightAverage, rate_factor
 
 log = logging.getLogger(__name__)
 _NOTE_EVERY = 50
 _LARGEST_GRADIENT = 1.0
-
-
-class LoopRecipe(Protocol):
-    """What the loop asks of a recipe, which is a frozen dataclass."""
-
-    steps: int
-    batch_size: int
-    rate: float
-    warm_up: float
-    weight_decay: float
-    average: float
-    seed: int
 
 
 class Batches(Protocol):
@@ -47,7 +36,7 @@ class Batches(Protocol):
 class DecoderLoop:
     """A network whose ``forward`` gives the loss of a batch, with all that survives a stop."""
 
-    def __init__(self, network: nn.Module, recipe: LoopRecipe, accelerator: Accelerator) -> None:
+    def __init__(self, network: nn.Module, recipe: DecoderRecipe, accelerator: Accelerator) -> None:
         self.recipe = recipe
         self.accelerator = accelerator
         matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
@@ -100,7 +89,9 @@ class DecoderLoop:
         """One step; the loss stays on the device, so that a GPU is never waited for."""
         recipe, accelerator = self.recipe, self.accelerator
         number = (self.done * accelerator.num_processes) + accelerator.process_index
-        generator = torch.Generator(accelerator.device).manual_seed(recipe.seed * 1_000_003 + number)
+        generator = torch.Generator(accelerator.device).manual_seed(
+            recipe.seed * 1_000_003 + number
+        )
         torch.manual_seed(recipe.seed * 1_000_003 + number)  # for dropout
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate * rate_factor(self.done, recipe.steps, recipe.warm_up)

@@ -7,19 +7,19 @@ fluently it reads; the best one of each image then grows by phrases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from prompt_ensemble.core.embeddings import Embeddings, Encode
-from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Advance
 from prompt_ensemble.core.text_faults import is_broken, is_empty, is_repetitive
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.words.composition import Composed, grow
+from prompt_ensemble.words.options import WordsOptions
 from prompt_ensemble.words.phrase_vectors import PhraseVectors, load_phrase_vectors
 from prompt_ensemble.words.target import undamped
 from prompt_ensemble.words.writing import Candidate, PromptWriter
@@ -29,38 +29,11 @@ _SPOKEN_FLUENCY = -2.0
 """Of captions and known prompts, for which no writer gives a likelihood: a good sentence's."""
 
 
-@dataclass(frozen=True)
-class WordsOptions:
-    """How a blend becomes words; the table ``[words]`` of a preset."""
-
-    writer: str = ""
-    """Weights of a prompt writer; without one, only captions and known prompts are candidates."""
-    phrases: str = ""
-    """Weights of phrase vectors; without them nothing is composed."""
-    mean: str = "embedded-prior"
-    """Weights of the mean prompt, whose direction uncertainty draws a blend to."""
-    undamped: float = 0.8
-    """Share of the mean prompt that is taken out of the blend."""
-    candidates: int = 12
-    """Texts drawn from the writer for each image."""
-    temperature: float = 0.8
-    fluency: float = 0.02
-    """What a nat of log-likelihood per word piece counts, in cosine."""
-    rounds: int = 3
-    """Phrases that are added at most."""
-    tried: int = 4
-    """Phrases that are tried in a round."""
-    gain: float = 0.005
-    """Cosine that a phrase must bring."""
-
-
 class Speaker:
     """Writer and phrases, kept open between calls."""
 
     def __init__(self, options: WordsOptions, roots: WeightRoots, placement: Placement) -> None:
         """Weights are found now and opened when first needed."""
-        if options.candidates < 1 or options.rounds < 0 or options.temperature <= 0:
-            raise BadConfig("[words]: candidates must be 1 or more, rounds 0 or more")
         self.options = options
         self.placement = placement
         self._writer_path = roots.find(options.writer).path if options.writer else None
@@ -80,30 +53,41 @@ class Speaker:
     @cached_property
     def mean(self) -> np.ndarray:
         """The mean prompt."""
-        return Embeddings.load(self._mean_path).vectors[0]
+        mean: np.ndarray = Embeddings.load(self._mean_path).vectors[0]
+        return mean
 
     def say(
         self,
         blend: Embeddings,
-        captions: Mapping[str, Sequence[str]],
+        captions: Mapping[str, Sequence[Line]],
         known: Mapping[str, Sequence[Line]],
         encode: Encode,
+        *,
+        advance: Advance = lambda images: None,
+        late: Callable[[], bool] = lambda: False,
     ) -> Outputs:
         """A prompt for each image, and the known prompts near to it, as lines.
 
-        ``captions`` and ``known`` are by image id. A prompt's score is its cosine to the blend.
+        ``captions`` and ``known`` prompts are by image id. A line's score is its cosine to the
+        blend. Once it is ``late``, images that are left get no prompt.
         """
         lines: list[tuple[Line, ...]] = []
         for start in range(0, len(blend.image_ids), _IMAGES_TOGETHER):
             ids = blend.image_ids[start : start + _IMAGES_TOGETHER]
-            rows = blend.vectors[start : start + _IMAGES_TOGETHER]
+            if late():
+                lines += [()] * len(ids)
+                continue
+            rows = blend.vectors[start : start + len(ids)]
+            near = [known.get(image_id, ()) for image_id in ids]
             spoken = [
-                [*captions.get(name, ()), *(line.text for line in known.get(name, ()))]
-                for name in ids
+                [line.text for line in (*captions.get(image_id, ()), *beside)]
+                for image_id, beside in zip(ids, near, strict=True)
             ]
-            for name, row, found in zip(ids, rows, self._prompts(rows, spoken, encode), strict=True):
-                prompt = Line("prompt", found.text, float(found.vector @ row))
-                lines.append((prompt, *(Line("known", k.text, k.score) for k in known.get(name, ()))))
+            prompts = self._prompts(rows, spoken, encode)
+            for row, prompt, beside in zip(rows, prompts, near, strict=True):
+                answer = Line("prompt", prompt.text, float(prompt.vector @ row))
+                lines.append((answer, *(Line("known", k.text, k.score) for k in beside)))
+            advance(len(ids))
         return Outputs.of_lines(blend.image_ids, lines)
 
     def _prompts(

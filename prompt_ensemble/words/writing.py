@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,9 +40,7 @@ class PromptWriter:
         self.placement = placement
 
     @torch.inference_mode()
-    def write(
-        self, vectors: np.ndarray, count: int, temperature: float
-    ) -> list[list[Candidate]]:
+    def write(self, vectors: np.ndarray, count: int, temperature: float) -> list[list[Candidate]]:
         """Up to ``count`` distinct sound candidates for each embedding, the most fluent first.
 
         Every image is given the same random numbers, so that it gets the same texts in any batch.

@@ -24,8 +24,6 @@ from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.weights import weights_digest
 
 if TYPE_CHECKING:
-    import torch
-
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.packed_bank import PackedBank
     from prompt_ensemble.models.weights import WeightRoots
@@ -113,7 +111,10 @@ class _OpenedVote(OpenedModel):
             nearest = cosines.topk(min(self.options.nearest, len(self.rows)))
             weights = (self.options.sharpness * nearest.values).softmax(1)
             means = torch.stack(
-                [row @ self.rows[chosen] for row, chosen in zip(weights, nearest.indices, strict=True)]
+                [
+                    row @ self.rows[chosen]
+                    for row, chosen in zip(weights, nearest.indices, strict=True)
+                ]
             )
         return Outputs.of_vectors(batch.image_ids, means.cpu().numpy())
 

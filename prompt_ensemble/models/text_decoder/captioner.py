@@ -65,8 +65,9 @@ class Captioner(nn.Module):
             squares = features.unflatten(-1, (self.card.cells**2, self.card.features))
             seen: torch.Tensor = self.memory(self.norm(squares)) + self.places
             return seen
-        spread: torch.Tensor = self.memory(self.norm(features))
-        return spread.unflatten(-1, (self.card.rows, -1))
+        spread = self.memory(self.norm(features))
+        memory: torch.Tensor = spread.unflatten(-1, (self.card.rows, -1))
+        return memory
 
 
 def save_captioner(captioner: Captioner, tokenizer: Any, card: CaptionerCard, folder: Path) -> None:

@@ -71,7 +71,7 @@ def tied_names(network: Any) -> dict[str, str]:
 class TransformerDecoder(TextDecoder):
     """GPT-2's blocks with attention to the memory in each."""
 
-    tied = {"text.lm_head.weight": "text.transformer.wte.weight"}
+    tied: ClassVar[Mapping[str, str]] = {"text.lm_head.weight": "text.transformer.wte.weight"}
 
     def __init__(self, spec: DecoderSpec) -> None:
         from transformers import GPT2Config, GPT2LMHeadModel

@@ -44,6 +44,9 @@ class WriterCard:
 class Writer(nn.Module):
     """An embedding, spread over some memory rows, and the decoder that attends to them."""
 
+    centre: torch.Tensor
+    """``(384,)``: the mean prompt."""
+
     def __init__(self, card: WriterCard) -> None:
         super().__init__()
         self.rows = card.rows
@@ -56,7 +59,8 @@ class Writer(nn.Module):
         directions = normalize(vectors - self.centre, dim=-1)
         # Unit rows have numbers near 1/20; the layers behind expect them near 1.
         spread: torch.Tensor = self.memory(directions * EMBEDDING_WIDTH**0.5)
-        return spread.unflatten(-1, (self.rows, -1))
+        memory: torch.Tensor = spread.unflatten(-1, (self.rows, -1))
+        return memory
 
 
 def save_writer(writer: Writer, tokenizer: Any, card: WriterCard, folder: Path) -> None:
@@ -86,4 +90,3 @@ def read_writer_card(folder: Path) -> WriterCard:
             "it was written by another version of prompt-ensemble"
         )
     return from_table(WriterCard, table, str(folder / DESCRIPTION), BadWeights)
-

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from prompt_ensemble.training.decoder_recipe import DecoderRecipe
+
 
 @dataclass(frozen=True)
-class CaptionerRecipe:
+class CaptionerRecipe(DecoderRecipe):
     """Defaults are those of the captioner that travels with the package."""
 
     library: str = "onnx-clip"
@@ -17,36 +19,23 @@ class CaptionerRecipe:
     backbone: str = "clip-vit-base-patch16"
     cells: int = 0
     """Squares a side of the tower's map; 0 is its one pooled row."""
-
     start_from: str = ""
     """Weights of a prompt writer whose decoder, which knows texts, is where training starts."""
     decoder: Literal["transformer", "recurrent"] = "transformer"
-    vocabulary: int = 8000
-    width: int = 288
-    layers: int = 6
-    heads: int = 6
-    rows: int = 8
-    longest: int = 64
-    dropout: float = 0.1
 
     steps: int = 1500
     batch_size: int = 256
     rate: float = 3e-4
     warm_up: float = 0.05
-    weight_decay: float = 0.05
     smoothing: float = 0.1
     average: float = 0.995
-    """Decay of the running average of the weights, which is what is saved."""
     feature_noise: float = 0.1
     """Of the features' own spread, added in training."""
-    precision: str = "no"
-    """``no``, ``bf16`` or ``fp16``, as accelerate names them."""
     share_a: float = 1.0
     share_b: float = 0.1
     share_c: float = 0.1
     share_photo: float = 0.3
     """How often a prompt of this tier is drawn, relative to the others."""
-    seed: int = 0
 
     def shares(self) -> Mapping[str, float]:
         """Share of each tier's prompts."""

@@ -15,9 +15,9 @@ from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.training.checkpoints import read_checkpoint, write_checkpoint
+from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.regressor.frozen_stages import hold_norms
 from prompt_ensemble.training.regressor.inputs import Inputs
-from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.regressor.learning_rates import parameter_groups
 from prompt_ensemble.training.regressor.losses import loss_of
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler

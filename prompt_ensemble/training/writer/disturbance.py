@@ -56,7 +56,7 @@ class Disturbance:
     def disturb(
         self, true: torch.Tensor, generator: torch.Generator, least: float, most: float
     ) -> torch.Tensor:
-        """Unit rows as a regressor might predict them; errors are ``least`` to ``most`` as large."""
+        """Unit rows as regressors might predict them; errors ``least`` to ``most`` as large."""
         count, device = len(true), true.device
 
         def drawn(*shape: int) -> torch.Tensor:
@@ -73,7 +73,9 @@ class Disturbance:
         """Write in float16."""
         from safetensors.torch import save
 
-        write_atomically(path, save({name: t.half().contiguous() for name, t in vars(self).items()}))
+        write_atomically(
+            path, save({name: t.half().contiguous() for name, t in vars(self).items()})
+        )
 
     @classmethod
     def load(cls, path: Path) -> Disturbance:

@@ -49,9 +49,7 @@ class WriterExamples:
     def _disturbed(self, true: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Embeddings as regressors might predict them, a share of them left as they are."""
         recipe = self.recipe
-        vectors = self.disturbance.disturb(
-            true, generator, recipe.least_error, recipe.most_error
-        )
+        vectors = self.disturbance.disturb(true, generator, recipe.least_error, recipe.most_error)
         left = torch.rand(len(true), 1, generator=generator, device=true.device)
         return torch.where(left < recipe.undisturbed, true, vectors)
 

@@ -12,8 +12,8 @@ from torch import nn
 from training_samples import TINY, encode, write_pairs
 
 from prompt_ensemble.models.regressor.network import Regressor
-from prompt_ensemble.training.regressor.inputs import Pictures
 from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.regressor.inputs import Pictures
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
 from prompt_ensemble.training.regressor.trainer import Trainer
