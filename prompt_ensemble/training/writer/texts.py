@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-_PARAMETERS = re.compile(r"(?:--?\w+\b.*$)|(?:<[^>]*>)|(?:https?://\S+)|(?:::\s*-?[\d.]+)")
+_PARAMETERS = re.compile(r"(?:(?:^|\s)--\w+\b.*$)|(?:<[^>]*>)|(?:https?://\S+)|(?:::\s*-?[\d.]+)")
 _WEIGHT = re.compile(r":\s*-?\d+(?:\.\d+)?(?=[)\]])")
 _BRACKETS = re.compile(r"[\[\](){}|\\*_~^=#@<>\"“”]+")
 _BLANKS = re.compile(r"\s+")
 _MARKS = re.compile(r"\s*([,.;:!?])[\s,.;:!?]*")
 _ALLOWED = re.compile(r"[a-z0-9 ,.;:!?'&/+%$-]+")
+_TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "–": "-", "—": ",", "，": ",", "\u2061": ""})
 _FEWEST_WORDS, _MOST_WORDS = 2, 40
 
 
@@ -20,15 +22,21 @@ def plain_prompt(text: str) -> str:
 
     Empty where nothing is left that reads like one: other alphabets, single words, repetition.
     """
-    text = text.lower().replace("’", "'").replace("–", "-").replace("—", ", ")
+    text = _without_accents(text.lower().translate(_TYPOGRAPHY))
     text = _BRACKETS.sub(" ", _WEIGHT.sub("", _PARAMETERS.sub(" ", text)))
-    text = _MARKS.sub(r"\1 ", _BLANKS.sub(" ", text)).strip(" ,.;:!?-/&+")
+    text = _MARKS.sub(r"\1 ", _BLANKS.sub(" ", text)).strip(" ,.;:!?-/&+'").replace(" 's", "'s")
     words = text.split()
     if not _ALLOWED.fullmatch(text) or len(words) < _FEWEST_WORDS:
         return ""
     if len(words) > 6 and len(set(words)) < 0.6 * len(words):
         return ""
     return text
+
+
+def _without_accents(text: str) -> str:
+    """Letters without the marks above and below them."""
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def plain_prompts(lines: Iterable[str]) -> list[str]:
