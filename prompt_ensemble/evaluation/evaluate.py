@@ -123,7 +123,7 @@ def evaluate(
         doubts=tuple(doubts),
         answers=answers,
         text_measures=_judge_answers(
-            answers if truth.prompts else {}, truth.prompts, judged.image_ids, per_image, resampling
+            answers, truth.prompts, judged.image_ids, per_image, resampling
         ),
     )
 
@@ -135,7 +135,9 @@ def _judge_answers(
     per_image: Mapping[str, np.ndarray],
     resampling: Resampling,
 ) -> dict[str, TextMeasures]:
-    """Measures of the texts of each prediction that is one."""
+    """Measures of each prediction that is a text; none if the words of the truth are not known."""
+    if not prompts:
+        return {}
     references = [(prompts[image_id],) for image_id in image_ids]
     return {
         name: judge(
