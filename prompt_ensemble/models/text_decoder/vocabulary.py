@@ -6,6 +6,7 @@ way to spell half a character or a piece marked as such.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from prompt_ensemble.core.errors import BadWeights
 TOKENIZER_FILE = "tokenizer.json"
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 """Tokens of every vocabulary, in this order."""
+_ALPHABET = string.ascii_lowercase + string.digits + " ,.;:!?'&/+%$-"
+"""Characters that every vocabulary can spell, whether its texts hold them or not."""
 _SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 
 
@@ -33,7 +36,11 @@ def learn_vocabulary(texts: Iterable[str], size: int) -> Any:
     )
     tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(_SPECIAL), limit_alphabet=100, show_progress=False
+        vocab_size=size,
+        special_tokens=list(_SPECIAL),
+        initial_alphabet=list(_ALPHABET),
+        limit_alphabet=100,
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer

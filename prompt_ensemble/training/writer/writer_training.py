@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
-from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
+from prompt_ensemble.models.text_decoder.vocabulary import PAD, encode_texts, learn_vocabulary
 from prompt_ensemble.models.text_decoder.writer import Writer, WriterCard, save_writer
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.writer.disturbance import Disturbance
@@ -27,26 +28,39 @@ from prompt_ensemble.training.writer.recipe import WriterRecipe
 from prompt_ensemble.training.writer.texts import variants
 
 log = logging.getLogger(__name__)
+_WINDOW = 8
+"""Batches of texts from which one is drawn."""
 _JUDGED = 2000
 """Prompts held out, whose loss is noted."""
 
 
 @dataclass(frozen=True, eq=False)
 class WriterExamples:
-    """Texts as tokens, with their embeddings; all on the device."""
+    """Texts as tokens, with their embeddings; all on the device, the shortest texts first."""
 
     tokens: torch.Tensor
+    lengths: tuple[int, ...]
     vectors: torch.Tensor
     disturbance: Disturbance
     recipe: WriterRecipe
 
     def batch(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
-        """Tokens and disturbed embeddings of texts drawn at random."""
-        device = self.tokens.device
-        rows = torch.randint(len(self.tokens), (count,), generator=generator, device=device)
-        return self.tokens[rows].long(), self._disturbed(self.vectors[rows].float(), generator)
+        """Tokens and disturbed embeddings of texts drawn at random.
 
-    def _disturbed(self, true: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        Texts of a batch are drawn from a window of about the same length, which may begin anywhere:
+        so all are drawn alike often, and little of a batch is padding.
+        """
+        device, total = self.tokens.device, len(self.tokens)
+        window = min(total, _WINDOW * count)
+        start = random.Random(generator.initial_seed()).randrange(total)
+        places = torch.randint(window, (count,), generator=generator, device=device)
+        rows = (start + places) % total
+        end = start + window
+        longest = self.lengths[-1] if end > total else self.lengths[end - 1]
+        tokens = self.tokens[rows, :longest].long()
+        return tokens, self.disturbed(self.vectors[rows].float(), generator)
+
+    def disturbed(self, true: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Embeddings as regressors might predict them, a share of them left as they are."""
         recipe = self.recipe
         vectors = self.disturbance.disturb(true, generator, recipe.least_error, recipe.most_error)
@@ -108,9 +122,9 @@ def train_writer(
 
     def judge() -> dict[str, float]:
         generator = torch.Generator(accelerator.device).manual_seed(recipe.seed)
-        batches = [held_out.batch(len(judged), generator) for _ in range(2)]
-        losses = [float(loop.network(*batch)) for batch in batches]
-        return {"held_out_loss": round(sum(losses) / len(losses), 5)}
+        vectors = held_out.disturbed(held_out.vectors.float(), generator)
+        loss = float(loop.network(held_out.tokens.long(), vectors))
+        return {"held_out_loss": round(loss, 5)}
 
     loop.train(
         examples, out, judge=judge if judged else None, checkpoint_every=checkpoint_every,
@@ -133,6 +147,11 @@ def _examples(
     device: torch.device,
 ) -> WriterExamples:
     """Texts with their embeddings, in half precision, on the device."""
-    tokens = encode_texts(tokenizer, texts, recipe.longest).to(torch.int16).to(device)
-    vectors = torch.from_numpy(np.asarray(encode(texts))).half().to(device)
-    return WriterExamples(tokens, vectors, disturbance.to(device), recipe)
+    tokens = encode_texts(tokenizer, texts, recipe.longest)
+    lengths = (tokens != PAD).sum(1)
+    order = lengths.argsort(stable=True)
+    vectors = torch.from_numpy(np.asarray(encode(texts))).half()
+    return WriterExamples(
+        tokens[order].to(torch.int16).to(device), tuple(lengths[order].tolist()),
+        vectors[order].to(device), disturbance.to(device), recipe,
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Training of a writer: it learns, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_writer import TEXTS, rows
+
+from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.models.checkpoints import load_state
+from prompt_ensemble.models.device import Placement
+from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.writer.disturbance import Disturbance
+from prompt_ensemble.training.writer.recipe import WriterRecipe
+from prompt_ensemble.training.writer.writer_training import train_writer
+from prompt_ensemble.words.writing import PromptWriter
+
+RECIPE = WriterRecipe(
+    vocabulary=120, width=32, layers=1, heads=2, rows=2, longest=24, dropout=0.0, variants=0,
+    least_error=0.0, most_error=0.1, steps=12, batch_size=8, rate=5e-3, average=0.9,
+)  # fmt: skip
+ERRORS = Disturbance.of(rows(40), rows(40))
+PROMPTS = tuple(f"{text} number {word}" for text in TEXTS for word in ("one", "two"))
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    return np.concatenate([rows(1, seed=sum(text.encode())) for text in texts])
+
+
+def train(out: Path, recipe: WriterRecipe = RECIPE, **more: int) -> None:
+    train_writer(PROMPTS, ERRORS, recipe, out, encode=encode, cpu=True, checkpoint_every=4, **more)
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    train(tmp_path, replace(RECIPE, steps=60))
+    held_out = [
+        note["held_out_loss"] for note in Journal(tmp_path).notes() if "held_out_loss" in note
+    ]
+    assert held_out[-1] < held_out[0]
+
+
+def test_a_stopped_run_ends_in_the_same_weights(tmp_path: Path) -> None:
+    train(tmp_path / "whole")
+    train(tmp_path / "parts", stop_after=7)
+    train(tmp_path / "parts")
+    whole, parts = (load_state(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts"))
+    for name, tensor in whole["model"].items():
+        assert torch.allclose(parts["model"][name], tensor, atol=1e-5), name
+
+
+def test_another_recipe_does_not_continue_a_run(tmp_path: Path) -> None:
+    train(tmp_path, stop_after=4)
+    with pytest.raises(BadConfig, match="another recipe"):
+        train(tmp_path, replace(RECIPE, rate=1.0))
+
+
+def test_what_was_trained_writes(tmp_path: Path) -> None:
+    train(tmp_path)
+    writer = PromptWriter(tmp_path / "writer", Placement(torch.device("cpu"), torch.float32))
+    assert len(writer.write(rows(2), 3, 1.0)) == 2
