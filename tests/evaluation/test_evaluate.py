@@ -157,3 +157,13 @@ def test_the_command_speaks_to_people(folder, capsys):
     printed = capsys.readouterr().out
     assert "constant control" in printed
     assert printed.startswith(BLEND)
+
+
+def test_the_prompts_of_a_run_are_what_its_blend_says(tmp_path):
+    run = write_run(tmp_path)
+    table = "image_id,prompt,trust,talker,seconds,problem\r\ni000,a cat,0.5,caption: cat,0.1,\r\n"
+    (run / "predictions.csv").write_text(table)
+    assert read_run([run]).texts == {
+        "(blend)": {"i000": "a cat"},
+        "talker": {"i000": "caption: cat"},
+    }
