@@ -1,6 +1,7 @@
 """The page of a run, as text and in a real browser."""
 
 import logging
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from worded_run import HOSTILE, worded
 
 from prompt_ensemble.core.outputs import Line
 from prompt_ensemble.images.thumbnails import MOST_ON_A_PAGE, data_address, size_for
-from prompt_ensemble.run.ensemble import predict
 from prompt_ensemble.run.page import LINES_SHOWN, _by_kind, write_report
 
 pytestmark = pytest.mark.usefixtures("colour")
@@ -75,12 +75,7 @@ def test_every_control_has_a_name(report):
 
 
 def test_a_run_without_words_has_cards_and_no_prompt(photos, tmp_path):
-    from dataclasses import replace
-
-    from colour_member import colour_ensemble
-
-    prediction = predict(photos, tmp_path, config=colour_ensemble(), device="cpu")
-    write_report(replace(prediction, words=None), tmp_path / "bare.html")
+    write_report(replace(worded(photos), words=None), tmp_path / "bare.html")
     page = Page(tmp_path / "bare.html")
     assert "prompt" not in page.texts
     assert sum(tag == "article" for tag, _ in page.tags) == 12
@@ -153,6 +148,7 @@ def test_a_browser_searches_sorts_copies_and_asks_for_nothing(report, tmp_path):
     assert outcome["down"] == [*every[10::-1], "photo11"]
     assert outcome["copied"] == HOSTILE and outcome["left"] == ""
     assert outcome["selected"] == "a cat number 1"
+    assert outcome["drawn"] > 0
     assert outcome["overflow"] <= 0
 
 

@@ -10,7 +10,6 @@ from worded_run import HOSTILE, worded
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.core.outputs import Line, Outputs
-from prompt_ensemble.images.survey import Album
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.run.blend_weights import BlendWeights
 from prompt_ensemble.run.config import MemberConfig, RunConfig
@@ -92,8 +91,7 @@ def test_sidecars_of_pictures_stay_in_their_folder(tmp_path):
     picture = Image.new("RGB", (4, 4))
     names = ("../up", "/tmp/down", "in/here", "~z")
     write_results(worded(dict.fromkeys(names, picture)), tmp_path, sidecars=True)
-    found = texts_in(tmp_path / "sidecars")
-    assert sorted(found) == ["__/up.txt", "_/tmp/down.txt", "in/here.txt"]
+    assert set(texts_in(tmp_path / "sidecars")) == {"__/up.txt", "_/tmp/down.txt", "in/here.txt"}
 
 
 def test_sidecars_are_written_only_where_they_are_wanted(photos, tmp_path):
@@ -105,6 +103,4 @@ def test_an_album_knows_the_folders_it_is_from(photos):
     with load_ensemble(RunConfig("nobody", ()), device="cpu") as ensemble:
         assert ensemble.survey([photos]).folders == (photos,)
         assert ensemble.survey(photos / "photo01.png").folders == ()
-        assert ensemble.survey(np.zeros((2, 2, 3), np.uint8)) == Album(
-            ensemble.survey(np.zeros((2, 2, 3), np.uint8)).good, ()
-        )
+        assert ensemble.survey(np.zeros((2, 2, 3), np.uint8)).folders == ()
