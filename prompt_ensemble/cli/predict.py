@@ -94,7 +94,7 @@ def command(
         return
     click.echo(summary(prediction, out))
     if sidecars:
-        click.echo(f"sidecars    {out / 'sidecars'} ({len(prediction.prompts)} texts)")
+        click.echo(f"sidecars    {_where_sidecars_are(prediction, out)}")
 
 
 def _check_written(path: Path, prediction: Prediction, sample: Path | None) -> None:
@@ -141,6 +141,14 @@ def _first_prompts(prediction: Prediction, out: Path) -> Iterator[str]:
 def _in_one_line(text: str) -> str:
     """A text that a terminal shows as it is: known prompts may hold anything."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _where_sidecars_are(prediction: Prediction, out: Path) -> str:
+    """How many texts there are, and the folder."""
+    from prompt_ensemble.run.sidecars import FOLDER
+
+    count = len(prediction.prompts)
+    return f"{out / FOLDER} ({count})" if count else "none: this run has no prompt in words"
 
 
 def left_out(prediction: Prediction) -> str:
