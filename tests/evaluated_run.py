@@ -60,6 +60,15 @@ def leave(run: Path, parts: dict[str, Embeddings], prompts: list[str]) -> Path:
     return run
 
 
+def answer(run: Path, texts: dict[str, str]) -> None:
+    """Put the run's answers into its table, before what its members say."""
+    with (run / "predictions.csv").open(newline="") as file:
+        (_, *names), *rows = csv.reader(file)
+    answered = [[i, texts.get(i, ""), "0.5", *rest] for i, *rest in rows]
+    with (run / "predictions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["image_id", "prompt", "trust", *names], *answered])
+
+
 def paint(folder: Path, ids: tuple[str, ...]) -> None:
     """Small pictures."""
     if folder.exists():

@@ -243,6 +243,11 @@ def runs() -> Iterator[tuple[str, Case]]:
     yield "evaluate, a weight is a text", judging("evaluate", "run.json", words)
     yield "evaluate, table not utf-8", judging("evaluate", "predictions.csv", b"image_id,a\n\xff,b")
     yield "evaluate, table without ids", judging("evaluate", "predictions.csv", b"a,b\n1,2\n")
+    yield "evaluate, no ids but prompts", judging("evaluate", "predictions.csv", b"a,prompt\n1,2\n")
+    yield (
+        "evaluate, texts of strangers",
+        judging("evaluate", "predictions.csv", b"image_id,prompt\nstranger,a cat\n"),
+    )
     vectors = np.eye(2, EMBEDDING_WIDTH, dtype=np.float32)
     predictions = {
         "no image": save_numpy({"vectors": vectors[:0]}, metadata={"image_ids": "[]"}),

@@ -33,8 +33,9 @@ from prompt_ensemble.run.config import load_config
 from prompt_ensemble.run.saved_predictions import read_confidence, read_record
 from prompt_ensemble.run.store import NOTES, Shard, Store
 from prompt_ensemble.run.tuned_blend import TunedBlend
-from prompt_ensemble.training.regressor.journal import Journal
-from prompt_ensemble.training.regressor.recipe import read_recipe
+from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.recipe_files import read_recipe
+from prompt_ensemble.training.regressor.recipe import Recipe
 
 Reader = Callable[[Path], object]
 CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0
@@ -134,7 +135,7 @@ READERS: dict[str, tuple[str, bytes, Reader]] = {
     ),
     "phrases": ("p.txt", b"a cat\na dog\n", read_phrases),
     "pairs": ("p.jsonl", b'{"image": "a.png", "prompt": "a cat", "source": "x"}\n', paired),
-    "recipe": ("r.toml", b"steps = 3\n", lambda path: read_recipe(path, {})),
+    "recipe": ("r.toml", b"steps = 3\n", lambda path: read_recipe(Recipe, path, {})),
     "open prompts": ("o.txt", b"a cat\na dog\na cow\n", read_open_prompts),
     "journal": (
         "metrics.jsonl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ import click
 from prompt_ensemble.cli import options
 
 if TYPE_CHECKING:
+    from prompt_ensemble.core.embeddings import Encode
     from prompt_ensemble.core.progress import Progress
     from prompt_ensemble.data.truth import Truth
     from prompt_ensemble.evaluation.evaluate import Evaluation
+    from prompt_ensemble.evaluation.finished_run import FinishedRun
 
 
 @click.command("evaluate")
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path, file_okay=False),
     help="Write report.html, images.csv and evaluation.json into this folder.",
 )  # fmt: skip
+@click.option(
+    "--no-text", is_flag=True,
+    help="Judge texts by their embeddings alone, which needs no extra.",
+)  # fmt: skip
 @options.quiet
 @options.as_json
 def command(
@@ -42,10 +49,15 @@ def command(
     against: Path | None,
     folder: Path | None,
     out: Path | None,
+    no_text: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate RUN, a folder that 'predict --out' filled, or embeddings files side by side."""
+    """Evaluate RUN, a folder that 'predict --out' filled, or files side by side.
+
+    Files are embeddings, submissions, and tables of texts as 'score' reads them. A text is judged
+    by its embedding like any prediction, and by its words.
+    """
     from prompt_ensemble.core.files import require_writable, write_atomically
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.data.truth import read_truth
@@ -58,11 +70,14 @@ def command(
     shown = silent if quiet else bar
     if out:
         require_writable(out)
-    truth = read_truth(truth_file, SentenceEncoder().encode)
-    found = _evaluate_run(run, truth, shown)
+    encode = SentenceEncoder().encode
+    truth = read_truth(truth_file, encode)
+    read = partial(_read_run, truth=truth, encode=encode, no_text=no_text)
+    found = _evaluate_run(run, read(run), truth, shown)
     gains = None
     if against:
-        gains = compare(found, _evaluate_run((against,), truth, shown), truth.embeddings)
+        other = _evaluate_run((against,), read((against,)), truth, shown)
+        gains = compare(found, other, truth.embeddings)
     record = as_record(found, gains)
     if out:
         files = {image.image_id: image.path for image in find_images([folder])} if folder else {}
@@ -76,14 +91,28 @@ def command(
         click.echo(f"page {out / 'report.html'}, table {out / 'images.csv'}")
 
 
-def _evaluate_run(run: tuple[Path, ...], truth: Truth, progress: Progress) -> Evaluation:
+def _read_run(run: tuple[Path, ...], truth: Truth, encode: Encode, no_text: bool) -> FinishedRun:
+    """The run with its texts embedded; with ``no_text`` they are embeddings and nothing more."""
+    from dataclasses import replace
+
+    from prompt_ensemble.evaluation.finished_run import read_run, with_embedded_answers
+    from prompt_ensemble.evaluation.text_measures import require_libraries
+
+    finished = read_run(run)
+    if finished.answers and truth.prompts and not no_text:
+        require_libraries()
+    embedded = with_embedded_answers(finished, encode)
+    return replace(embedded, answers={}) if no_text else embedded
+
+
+def _evaluate_run(
+    run: tuple[Path, ...], finished: FinishedRun, truth: Truth, progress: Progress
+) -> Evaluation:
     """One run evaluated, with the signs of certainty it has left."""
     from prompt_ensemble.evaluation.evaluate import evaluate
-    from prompt_ensemble.evaluation.finished_run import read_run
     from prompt_ensemble.run.leakage import told_by_filters
     from prompt_ensemble.run.saved_predictions import judged_images, load_confidence
 
-    finished = read_run(run)
     judged = judged_images(finished.predictions, truth.embeddings)
     signals = load_confidence(run, judged.image_ids)
     doubts = told_by_filters(run, judged.image_ids, truth.prompts)
@@ -99,4 +128,5 @@ def summary(found: Evaluation) -> str:
         for name, score in found.scores.items()
     ]
     control = f"constant control: {found.constant}; {found.groups} groups"
-    return "\n".join([*found.leaks, *rows, control])
+    texts = [f"{name}, by its words:\n{part}" for name, part in found.text_measures.items()]
+    return "\n".join([*found.leaks, *rows, control, *texts])

@@ -1,13 +1,19 @@
-"""``train``: regressors from pairs of images and prompts."""
+"""``train``: regressors and captioners from pairs, a prompt writer from prompts alone."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from prompt_ensemble.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
 
 data = click.option(
     "--data", required=True, type=click.Path(path_type=Path),
@@ -22,6 +28,24 @@ cache = click.option(
     "--cache", type=click.Path(path_type=Path),
     help="Folder for what is computed once; the run folder if none is given.",
 )  # fmt: skip
+recipe_file = click.option(
+    "--recipe", type=click.Path(path_type=Path), help="TOML file of recipe keys."
+)
+recipe_settings = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="One recipe key."
+)
+hold_out = click.option(
+    "--hold-out", "sources", multiple=True, metavar="SOURCE",
+    help="Judge on this source, which is not trained on; several may be given.",
+)  # fmt: skip
+hold_out_share = click.option(
+    "--hold-out-share", default=0.1, show_default=True, type=click.FloatRange(0, 1, max_open=True),
+    help="Else judge on this share of groups of near-duplicate prompts; 0 trains on all.",
+)  # fmt: skip
+checkpoint_every = click.option(
+    "--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=1)
+)
+leave_gpus = click.option("--cpu", is_flag=True, help="Leave GPUs alone.")
 
 
 @click.group("train")
@@ -33,20 +57,14 @@ def command() -> None:
 @data
 @images
 @out
-@click.option("--recipe", type=click.Path(path_type=Path), help="TOML file of recipe keys.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One recipe key.")
-@click.option(
-    "--hold-out", "sources", multiple=True, metavar="SOURCE",
-    help="Judge on this source, which is not trained on; several may be given.",
-)  # fmt: skip
-@click.option(
-    "--hold-out-share", default=0.1, show_default=True, type=click.FloatRange(0, 1, max_open=True),
-    help="Else judge on this share of groups of near-duplicate prompts; 0 trains on all.",
-)  # fmt: skip
+@recipe_file
+@recipe_settings
+@hold_out
+@hold_out_share
 @click.option("--allow-shared-prompts", is_flag=True, help="Judge on prompts trained on, too.")
 @cache
-@click.option("--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=1))
-@click.option("--cpu", is_flag=True, help="Leave GPUs alone.")
+@checkpoint_every
+@leave_gpus
 @options.quiet
 @options.as_json
 def regressor(
@@ -69,12 +87,13 @@ def regressor(
     from prompt_ensemble.data.pairs import read_pairs
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.models.weights import WeightRoots
-    from prompt_ensemble.training.regressor.held_out import HeldOut
-    from prompt_ensemble.training.regressor.recipe import read_recipe
+    from prompt_ensemble.training.held_out import HeldOut
+    from prompt_ensemble.training.recipe_files import read_recipe
+    from prompt_ensemble.training.regressor.recipe import Recipe
     from prompt_ensemble.training.regressor.regressor_training import train_regressor
 
     record = train_regressor(
-        read_pairs(data, images), read_recipe(recipe, options.read_settings(settings)), out,
+        read_pairs(data, images), read_recipe(Recipe, recipe, options.read_settings(settings)), out,
         encode=SentenceEncoder().encode, roots=WeightRoots.usual(),
         held_out=HeldOut(sources, hold_out_share, allow_shared_prompts),
         cache=cache, checkpoint_every=checkpoint_every, cpu=cpu,
@@ -124,10 +143,135 @@ def head(
     click.echo(json.dumps(record) if as_json else f"saved in {record['regressor']}")
 
 
+@command.command("captioner")
+@click.option(
+    "--data", "listings", required=True, multiple=True, type=click.Path(path_type=Path),
+    help="JSON lines with 'image' and 'prompt' or 'captions'; several may be given.",
+)  # fmt: skip
+@images
+@out
+@recipe_file
+@recipe_settings
+@hold_out
+@hold_out_share
+@cache
+@checkpoint_every
+@leave_gpus
+@options.weights
+@options.quiet
+@options.as_json
+def captioner(
+    listings: tuple[Path, ...],
+    images: tuple[Path, ...],
+    out: Path,
+    recipe: Path | None,
+    settings: tuple[str, ...],
+    sources: tuple[str, ...],
+    hold_out_share: float,
+    cache: Path | None,
+    checkpoint_every: int,
+    cpu: bool,
+    weights: tuple[Path, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train a captioner on a frozen image tower; the same command continues a stopped run.
+
+    The tower's features are made once and kept. With start_from=WRITER in the recipe the decoder
+    begins as that prompt writer's, which has learnt from texts alone.
+    """
+    from prompt_ensemble.core.progress import bar, silent
+    from prompt_ensemble.data.pairs import join_pairs, read_pairs
+    from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+    from prompt_ensemble.models.weights import WeightRoots
+    from prompt_ensemble.training.captioner.captioner_training import train_captioner
+    from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
+    from prompt_ensemble.training.held_out import HeldOut
+    from prompt_ensemble.training.recipe_files import read_recipe
+
+    record = train_captioner(
+        join_pairs([read_pairs(listing, images) for listing in listings]),
+        read_recipe(CaptionerRecipe, recipe, options.read_settings(settings)), out,
+        encode=SentenceEncoder().encode, roots=WeightRoots.usual(weights),
+        held_out=HeldOut(sources, hold_out_share),
+        cache=cache, checkpoint_every=checkpoint_every, cpu=cpu,
+        progress=silent if quiet else bar,
+    )  # fmt: skip
+    click.echo(json.dumps(record) if as_json else summary(record))
+
+
+@command.command("writer")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--predicted", required=True, type=click.Path(path_type=Path),
+    help="Embeddings that an ensemble predicted for images it was not trained on; they show how "
+    "it errs.",
+)  # fmt: skip
+@click.option(
+    "--truth", required=True, type=click.Path(path_type=Path),
+    help="The true prompts of those images: prompts.csv (imgId,prompt) or embeddings.",
+)  # fmt: skip
+@click.option("--column", default="prompt", show_default=True, help="Column of parquet files.")
+@out
+@recipe_file
+@recipe_settings
+@checkpoint_every
+@leave_gpus
+@options.device
+@options.quiet
+@options.as_json
+def writer(
+    sources: tuple[Path, ...],
+    predicted: Path,
+    truth: Path,
+    column: str,
+    out: Path,
+    recipe: Path | None,
+    settings: tuple[str, ...],
+    checkpoint_every: int,
+    cpu: bool,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train a prompt writer on the prompts of SOURCES (text, CSV, parquet), without any image.
+
+    It learns to write a prompt again from its embedding, disturbed as an ensemble errs. A rerun
+    continues.
+    """
+    from prompt_ensemble.core.progress import bar, silent
+    from prompt_ensemble.data.prompt_files import stream_prompts
+    from prompt_ensemble.data.truth import load_truth, load_vectors
+    from prompt_ensemble.models.device import choose_placement
+    from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+    from prompt_ensemble.training.recipe_files import read_recipe
+    from prompt_ensemble.training.writer.disturbance import Disturbance
+    from prompt_ensemble.training.writer.recipe import WriterRecipe
+    from prompt_ensemble.training.writer.texts import plain_prompts
+    from prompt_ensemble.training.writer.writer_training import train_writer
+
+    shown = silent if quiet else bar
+    encoder = SentenceEncoder(placement=choose_placement("cpu" if cpu else device))
+    guessed = load_vectors(predicted)
+    true = load_truth(truth, encoder.encode).take(guessed.image_ids)
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        return encoder.encode(texts, progress=shown)
+
+    record = train_writer(
+        plain_prompts(stream_prompts(sources, column)),
+        Disturbance.of(guessed.vectors, true.vectors),
+        read_recipe(WriterRecipe, recipe, options.read_settings(settings)), out,
+        encode=encode, checkpoint_every=checkpoint_every, cpu=cpu, progress=shown,
+    )  # fmt: skip
+    click.echo(json.dumps(record) if as_json else f"saved in {out / 'writer'}")
+
+
 def summary(record: dict[str, object]) -> str:
     """The same for people."""
     score = record["score"]
     scored = "nothing was held out"
     if isinstance(score, float):
         scored = f"held-out mean cosine {score:.4f} on {record['judged_on']} pairs"
-    return f"trained on {record['trained_on']} pairs; {scored}; saved in {record['regressor']}"
+    saved = record.get("regressor") or record["captioner"]
+    return f"trained on {record['trained_on']} pairs; {scored}; saved in {saved}"

@@ -35,6 +35,8 @@ class Outputs:
     image_ids: tuple[str, ...]
     lines: tuple[tuple[Line, ...], ...]
     vectors: np.ndarray
+    features: np.ndarray | None = None
+    """``(N, F)`` float32: what a model saw before it judged, where another member needs it."""
 
     def __post_init__(self) -> None:
         rows = (len(self.lines), len(self.vectors))
@@ -42,6 +44,11 @@ class Outputs:
             raise MismatchedIds(
                 f"outputs of {len(self.image_ids)} images hold {rows[0]} rows of lines and "
                 f"vectors of shape {self.vectors.shape}; expected one of each per image"
+            )
+        if self.features is not None and len(self.features) != len(self.image_ids):
+            raise MismatchedIds(
+                f"outputs of {len(self.image_ids)} images hold {len(self.features)} rows of "
+                "features; expected one per image"
             )
 
     @classmethod
@@ -51,10 +58,12 @@ class Outputs:
         return cls(tuple(image_ids), tuple(tuple(row) for row in lines), empty)
 
     @classmethod
-    def of_vectors(cls, image_ids: Sequence[str], vectors: np.ndarray) -> Outputs:
+    def of_vectors(
+        cls, image_ids: Sequence[str], vectors: np.ndarray, features: np.ndarray | None = None
+    ) -> Outputs:
         """Outputs of a model that only answers with vectors."""
         rows = np.asarray(vectors, np.float32)
-        return cls(tuple(image_ids), ((),) * len(image_ids), rows)
+        return cls(tuple(image_ids), ((),) * len(image_ids), rows, features)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -70,17 +79,21 @@ class Outputs:
         if absent:
             raise MismatchedIds(f"no outputs for image {absent[0]!r}; run its model on it first")
         rows = [self.row_of[image_id] for image_id in image_ids]
-        return Outputs(tuple(image_ids), tuple(self.lines[r] for r in rows), self.vectors[rows])
+        features = None if self.features is None else self.features[rows]
+        lines = tuple(self.lines[row] for row in rows)
+        return Outputs(tuple(image_ids), lines, self.vectors[rows], features)
 
 
 def join(parts: Sequence[Outputs]) -> Outputs:
     """Outputs of one model on consecutive batches, as one."""
     if not parts:
         return Outputs((), (), np.zeros((0, 0), np.float32))
+    features = [part.features for part in parts if part.features is not None]
     return Outputs(
         tuple(chain.from_iterable(part.image_ids for part in parts)),
         tuple(chain.from_iterable(part.lines for part in parts)),
         np.concatenate([part.vectors for part in parts]),
+        np.concatenate(features) if len(features) == len(parts) else None,
     )
 
 
@@ -91,7 +104,10 @@ def to_bytes(outputs: Outputs) -> bytes:
     rows = [[[line.kind, line.text, line.score] for line in row] for row in outputs.lines]
     # A single metadata key: safetensors does not keep the order of several.
     text = json.dumps({"image_ids": outputs.image_ids, "lines": rows}, ensure_ascii=False)
-    return save({"vectors": np.ascontiguousarray(outputs.vectors)}, metadata={"outputs": text})
+    arrays = {"vectors": np.ascontiguousarray(outputs.vectors)}
+    if outputs.features is not None:
+        arrays["features"] = np.ascontiguousarray(outputs.features)
+    return save(arrays, metadata={"outputs": text})
 
 
 def from_bytes(content: bytes) -> Outputs:
@@ -100,7 +116,7 @@ def from_bytes(content: bytes) -> Outputs:
     from safetensors.numpy import load
 
     try:
-        vectors = load(content)["vectors"]
+        arrays = load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     header_length = int.from_bytes(content[:8], "little")
@@ -108,4 +124,5 @@ def from_bytes(content: bytes) -> Outputs:
     (text,) = metadata.values()  # its name has changed once
     record = parse_json(text)
     lines = tuple(tuple(Line(*line) for line in row) for row in record["lines"])
-    return Outputs(tuple(record["image_ids"]), lines, vectors)
+    ids = tuple(record["image_ids"])
+    return Outputs(ids, lines, arrays["vectors"], arrays.get("features"))

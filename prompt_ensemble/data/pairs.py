@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,16 +51,36 @@ class Pairs:
         return np.array([pair.tier for pair in self.rows])
 
 
+def join_pairs(listings: Sequence[Pairs]) -> Pairs:
+    """Several listings as one."""
+    if len(listings) == 1:
+        return listings[0]
+    digest = hashlib.sha256("\n".join(pairs.digest for pairs in listings).encode()).hexdigest()
+    return Pairs(tuple(row for pairs in listings for row in pairs.rows), digest)
+
+
 def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
-    """Pairs of a listing; images are looked for in ``folders``, else next to the listing."""
+    """Pairs of a listing; images are looked for in ``folders``, else next to the listing.
+
+    A line with a list of ``captions`` in place of a ``prompt`` is a pair for each of them.
+    """
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(
-        _read_pair(record, roots, where)
+        _read_pair(one, roots, where)
         for where, record in read_objects(listing, "a pair of image and prompt")
+        for one in _with_one_prompt(record)
     )
     if not rows:
         raise BadConfig(f"{listing} holds no pairs; expected a JSON object a line")
     return Pairs(rows, file_digest(listing))
+
+
+def _with_one_prompt(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The record itself, or a copy with each of its ``captions`` as the prompt."""
+    captions = record.get("captions")
+    if "prompt" in record or not isinstance(captions, list):
+        return [record]
+    return [{**record, "prompt": caption} for caption in captions]
 
 
 def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> _Pair:

@@ -12,7 +12,8 @@ from prompt_ensemble.core.errors import BadConfig, DuplicateImageId
 from prompt_ensemble.core.records import Source, name_of, read_table, reading
 from prompt_ensemble.core.submission import ID_COLUMN, read_submission
 
-_ID_NAMES = ("imgId", "image_id", "id")
+ID_NAMES = ("imgId", "image_id", "id")
+"""What the column of image ids may be called, the likelier name first."""
 _PROMPT_NAME = "prompt"
 _SOURCE_NAME = "source"
 
@@ -29,14 +30,14 @@ class Truth:
 def read_truth(source: Source, encode: Encode) -> Truth:
     """Truth from a table ``imgId,prompt[,source]``, a submission or an embeddings file."""
     embeddings = load_truth(source, encode)
-    if not _is_table(source) or not set(_ID_NAMES) & set(_header(source)):
+    if not _is_table(source) or not set(ID_NAMES) & set(header(source)):
         return Truth(embeddings)
     return Truth(embeddings, load_prompts(source), load_sources(source))
 
 
 def load_truth(source: Source, encode: Encode) -> Embeddings:
     """Embeddings of the true prompts; a table of prompts is encoded."""
-    if _is_table(source) and ID_COLUMN not in _header(source):
+    if _is_table(source) and ID_COLUMN not in header(source):
         prompts = load_prompts(source)
         return Embeddings.of(prompts, encode(list(prompts.values())))
     return load_vectors(source)
@@ -51,15 +52,7 @@ def load_vectors(source: Source) -> Embeddings:
 
 def load_prompts(source: Source) -> dict[str, str]:
     """Image id → prompt from a table with the columns imgId (or image_id, id) and prompt."""
-    columns = _header(source)
-    id_name = next((name for name in _ID_NAMES if name in columns), None)
-    if id_name is None or _PROMPT_NAME not in columns:
-        raise BadConfig(
-            f"{name_of(source)} has the columns {columns}; "
-            "expected imgId (or image_id, id) and prompt"
-        )
-    table = read_table(source, "a table of prompts", id_name, _PROMPT_NAME)
-    rows = [(row[id_name], row[_PROMPT_NAME]) for row in table]
+    rows = _prompt_rows(source)
     prompts = dict(rows)
     if len(prompts) != len(rows):
         twice = first_duplicate(image_id for image_id, _ in rows)
@@ -69,12 +62,40 @@ def load_prompts(source: Source) -> dict[str, str]:
     return prompts
 
 
+def load_references(source: Source) -> dict[str, tuple[str, ...]]:
+    """Image id → its prompts, from the same table, where an image may have several rows."""
+    if not _is_table(source) or ID_COLUMN in header(source):
+        raise BadConfig(
+            f"{name_of(source)} holds no prompts, and texts are judged by prompts; "
+            "expected a table of imgId (or image_id, id) and prompt"
+        )
+    references: dict[str, tuple[str, ...]] = {}
+    for image_id, prompt in _prompt_rows(source):
+        references[image_id] = (*references.get(image_id, ()), prompt)
+    if not references:
+        raise BadConfig(f"{name_of(source)} has no row; expected imgId and prompt of every image")
+    return references
+
+
+def _prompt_rows(source: Source) -> list[tuple[str, str]]:
+    """Image ids and prompts of a table, row by row."""
+    columns = header(source)
+    id_name = next((name for name in ID_NAMES if name in columns), None)
+    if id_name is None or _PROMPT_NAME not in columns:
+        raise BadConfig(
+            f"{name_of(source)} has the columns {columns}; "
+            "expected imgId (or image_id, id) and prompt"
+        )
+    table = read_table(source, "a table of prompts", id_name, _PROMPT_NAME)
+    return [(row[id_name], row[_PROMPT_NAME]) for row in table]
+
+
 def load_sources(source: Source) -> dict[str, str]:
     """Image id → where the image is from; empty if the table does not say."""
-    columns = _header(source)
+    columns = header(source)
     if _SOURCE_NAME not in columns:
         return {}
-    id_name = next(name for name in _ID_NAMES if name in columns)
+    id_name = next(name for name in ID_NAMES if name in columns)
     table = read_table(source, "a table of prompts", id_name, _SOURCE_NAME)
     return {row[id_name]: row[_SOURCE_NAME] for row in table}
 
@@ -84,7 +105,7 @@ def _is_table(source: Source) -> bool:
     return not isinstance(source, Path) or source.suffix == ".csv"
 
 
-def _header(source: Source) -> list[str]:
+def header(source: Source) -> list[str]:
     """Column names of a CSV file or a pandas table."""
     if not isinstance(source, Path):
         return [str(name) for name in source.columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from prompt_ensemble.data.truth import Truth
 from prompt_ensemble.evaluation import controls, retrieval
 from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun
 from prompt_ensemble.evaluation.retrieval import Retrieval
+from prompt_ensemble.evaluation.text_measures import TextMeasures, judge
 from prompt_ensemble.run.saved_predictions import judged_images
 
 _LENGTHS = {
@@ -57,6 +58,10 @@ class Evaluation:
     signals: Signals
     doubts: tuple[str, ...] = ()
     """What members were trained on, as far as their runs say."""
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Prediction → image id → its text, of those that are texts."""
+    text_measures: Mapping[str, TextMeasures] = field(default_factory=dict)
+    """The same predictions, if the words of the true prompts are known."""
 
     @property
     def leaks(self) -> tuple[str, ...]:
@@ -92,6 +97,7 @@ def evaluate(
             advance(1)
     sources = [truth.sources.get(image_id, "") for image_id in judged.image_ids]
     lengths = [length_bucket(truth.prompts.get(image_id, "")) for image_id in judged.image_ids]
+    answers = {name: texts for name, texts in run.answers.items() if name in per_image}
     return Evaluation(
         name=run.name,
         image_ids=judged.image_ids,
@@ -115,7 +121,34 @@ def evaluate(
         sources=truth.sources,
         signals=signals or {},
         doubts=tuple(doubts),
+        answers=answers,
+        text_measures=_judge_answers(
+            answers, truth.prompts, judged.image_ids, per_image, resampling
+        ),
     )
+
+
+def _judge_answers(
+    answers: Mapping[str, Mapping[str, str]],
+    prompts: Mapping[str, str],
+    image_ids: tuple[str, ...],
+    per_image: Mapping[str, np.ndarray],
+    resampling: Resampling,
+) -> dict[str, TextMeasures]:
+    """Measures of each prediction that is a text; none if the words of the truth are not known."""
+    if not prompts:
+        return {}
+    references = [(prompts[image_id],) for image_id in image_ids]
+    return {
+        name: judge(
+            image_ids,
+            [texts[image_id] for image_id in image_ids],
+            references,
+            per_image[name],
+            resampling,
+        )
+        for name, texts in answers.items()
+    }
 
 
 def _scores(per_image: Mapping[str, np.ndarray], resampling: Resampling) -> dict[str, Score]:

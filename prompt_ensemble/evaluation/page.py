@@ -12,6 +12,7 @@ import numpy as np
 from prompt_ensemble.core.html import render
 from prompt_ensemble.core.intervals import Score
 from prompt_ensemble.evaluation.figures import figures
+from prompt_ensemble.evaluation.text_measures import FAULTS, LABELS
 from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.thumbnails import data_address
 
@@ -82,6 +83,7 @@ def page(
         title=f"Evaluation of {evaluation.name}",
         evaluation=evaluation,
         scores=Table(_SCORE_COLUMNS, list(_score_rows(evaluation))),
+        texts=Table(("prediction", *LABELS.values(), *FAULTS), list(_text_rows(evaluation))),
         gains=Table(("prediction", "gain (95% interval), p-value"), gains),
         figures=figures(evaluation),
         parts=[
@@ -110,6 +112,13 @@ def _score_rows(evaluation: Evaluation) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def _text_rows(evaluation: Evaluation) -> Iterator[Row]:
+    """One row a prediction that is a text: its measures, and how many texts have each fault."""
+    for name, measures in evaluation.text_measures.items():
+        faults = (float(sum(found)) for found in measures.faults.values())
+        yield _row(name, *measures.scores.values(), *faults)
+
+
 def _part_table(
     label: str, evaluation: Evaluation, parts: Mapping[str, Mapping[str, Score]]
 ) -> Table:
@@ -124,7 +133,7 @@ def _part_table(
 
 def _image_columns(evaluation: Evaluation) -> list[str]:
     """Columns of the table of images, after the picture."""
-    texts = [f"{name} says" for name in _members_with_text(evaluation)]
+    texts = [f"{name} says" for name in _texts(evaluation)]
     source = ["source"] if evaluation.sources else []
     return ["id", "true prompt", *_predictions(evaluation), *texts, *source]
 
@@ -138,9 +147,7 @@ def _shown_images(evaluation: Evaluation, images: Mapping[str, Path]) -> Iterato
         image_id = evaluation.image_ids[row]
         prompt = evaluation.prompts.get(image_id, "")
         cosines = [float(evaluation.cosines[name][row]) for name in _predictions(evaluation)]
-        texts = [
-            evaluation.texts[name].get(image_id, "") for name in _members_with_text(evaluation)
-        ]
+        texts = [said.get(image_id, "") for said in _texts(evaluation).values()]
         source = [evaluation.sources.get(image_id, "")] if evaluation.sources else []
         picture = data_address(load_image(images[image_id])) if image_id in images else ""
         cells = _row(image_id, prompt, *cosines, *texts, *source)
@@ -153,5 +160,7 @@ def _predictions(evaluation: Evaluation) -> list[str]:
     return [evaluation.leading, *others]
 
 
-def _members_with_text(evaluation: Evaluation) -> list[str]:
-    return [name for name in evaluation.texts if name in evaluation.scores]
+def _texts(evaluation: Evaluation) -> dict[str, Mapping[str, str]]:
+    """What each prediction says, if anything: the texts that answer, then those of members."""
+    members = {name: said for name, said in evaluation.texts.items() if name in evaluation.scores}
+    return {**evaluation.answers, **members}

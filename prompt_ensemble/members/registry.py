@@ -20,6 +20,8 @@ PREDICTORS: dict[str, str] = {
     "phrases": "prompt_ensemble.members.phrases.phrase_predictor:PhrasePredictor",
     "interrogator": "prompt_ensemble.members.interrogator.interrogator_predictor:InterrogatorPredictor",  # noqa: E501
     "neighbours": "prompt_ensemble.members.neighbours.neighbour_predictor:NeighbourPredictor",
+    "vote": "prompt_ensemble.members.votes.vote_predictor:VotePredictor",
+    "captioner": "prompt_ensemble.members.captioners.trained_captioner:TrainedCaptionerPredictor",
     "ofa": "prompt_ensemble.members.captioners.ofa:OfaPredictor",
     "blip": "prompt_ensemble.members.captioners.blip:BlipPredictor",
     "git": "prompt_ensemble.members.captioners.git:GitPredictor",

@@ -15,6 +15,7 @@ from typing import Any
 from prompt_ensemble.core.errors import BadConfig, nearest_name
 from prompt_ensemble.core.records import MOST_RECORD_BYTES, parse_toml, reading
 from prompt_ensemble.core.typed_tables import from_table
+from prompt_ensemble.words.options import WordsOptions
 
 _LONGEST_NAME = 100
 """Letters of a member's name, after which folders and files are named."""
@@ -49,6 +50,8 @@ class RunConfig:
     """Where the weights come from; the preset itself if empty."""
     gate: Mapping[str, Any] = field(default_factory=dict)
     """Weights of each image's own, as a tuned blend may hold them."""
+    words: WordsOptions | None = None
+    """How the blend is said in words; None where it is not."""
     otherwise: str = ""
     """The preset that takes this one's place where weights of it are missing."""
 

@@ -40,8 +40,10 @@ from prompt_ensemble.run.pipeline import (
 from prompt_ensemble.run.prediction import Prediction
 from prompt_ensemble.run.prior import prior_of
 from prompt_ensemble.run.results import write_results
+from prompt_ensemble.run.spoken_lines import lines_of_kind
 from prompt_ensemble.run.store import MemoryStore, OutputStore, Store
 from prompt_ensemble.run.warm_models import WarmModels
+from prompt_ensemble.words.answer import Speaker
 
 STORE_FOLDER = "store"
 _WARM_SHARE = 0.6
@@ -136,6 +138,7 @@ class Ensemble:
             WorkerProcesses(placements) if len(placements) > 1 else self._one_device
         )
         self._encoder = SentenceEncoder(placement=self.placement)
+        self._speaker = Speaker(config.words, roots, self.placement) if config.words else None
         self._lock = RLock()
         self._checked: set[str] = set()
 
@@ -191,6 +194,7 @@ class Ensemble:
             def blended(results: Results) -> Embeddings:
                 return assemble(results, weights.of_finished(results, names), prior, album)
 
+            ends: Deadline | None = None
             if deadline is None:
                 results: Results = run_members(self.members, album, run, self.encode)
                 skipped: Mapping[str, str] = {}
@@ -202,11 +206,13 @@ class Ensemble:
                     ends, self.members, album, run, self.encode,
                     lambda results: tell(blended(results)),
                 )  # fmt: skip
+            final = blended(results)
+            words = self._say(final, results, album, ends)
         trained_on = {m.name: m.predictor.trained_on() for m in self.members if m.name in results}
         prediction = Prediction(
-            blended(results), results, album, self.config, weights.of_finished(results, names),
+            final, results, album, self.config, weights.of_finished(results, names),
             self.placement, time.monotonic() - started, skipped,
-            {name: path for name, path in trained_on.items() if path},
+            {name: path for name, path in trained_on.items() if path}, words,
         )  # fmt: skip
         if out is not None:
             order = Path(sample) if sample else None
@@ -311,6 +317,25 @@ class Ensemble:
 
     def _run_with(self, store: OutputStore) -> Run:
         return Run(self.placement, store, self._workers, self._progress, self._executor)
+
+    def _say(
+        self, blend: Embeddings, results: Results, album: Album, ends: Deadline | None
+    ) -> Outputs | None:
+        """The blend of the readable images in words, if the configuration asks for them."""
+        if self._speaker is None:
+            return None
+        readable = blend.take([image.image_id for image in album.good])
+        spoken = [result.outputs for result in results.values()]
+        with self._progress("prompts in words", len(readable.image_ids)) as advance:
+            words = self._speaker.say(
+                readable,
+                lines_of_kind("caption", spoken),
+                lines_of_kind("neighbour", spoken),
+                self.encode,
+                advance=advance,
+                late=lambda: ends is not None and ends.left() <= 0,
+            )
+        return words
 
     def _prior(self, fill: bool, timed: bool) -> tuple[Embeddings | None, Embeddings | None]:
         """The prior if this run may need it, and what unreadable images are filled with.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-EXTRAS = ("faiss", "matplotlib", "skimage")
+EXTRAS = ("faiss", "matplotlib", "skimage", "sacrebleu", "rouge_score", "pycocoevalcap")
 
 
 def run_without(code, *packages):
@@ -38,6 +38,13 @@ def test_the_embedded_preset_needs_no_extra(tmp_path, photos):
         (
             "faiss", "faiss",
             "from prompt_ensemble.members.neighbours.faiss_search import *; import_faiss()",
+        ),
+        *(
+            (
+                package, "text",
+                "from prompt_ensemble.evaluation.text_measures import *; require_libraries()",
+            )
+            for package in ("sacrebleu", "rouge_score", "pycocoevalcap")
         ),
     ],
 )  # fmt: skip

@@ -6,8 +6,8 @@ import pytest
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.core.errors import BadConfig, DuplicateImageId
-from prompt_ensemble.core.submission import submission_frame
-from prompt_ensemble.data.truth import load_prompts, read_truth
+from prompt_ensemble.core.submission import submission_frame, write_submission
+from prompt_ensemble.data.truth import load_prompts, load_references, read_truth
 
 PROMPTS = pd.DataFrame(
     {"imgId": ["b", "a"], "prompt": ["a cat, asleep", "a dog"], "source": ["x", "y"]}
@@ -51,3 +51,17 @@ def test_a_table_that_will_not_do_is_one_clear_line(table, error, message):
     with pytest.raises(error, match=message) as caught:
         read_truth(table, encode)
     assert "\n" not in str(caught.value)
+
+
+def test_an_image_may_have_several_references():
+    table = pd.DataFrame({"imgId": ["a", "b", "a"], "prompt": ["a cat", "a dog", "a tabby"]})
+    assert load_references(table) == {"a": ("a cat", "a tabby"), "b": ("a dog",)}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "safetensors"])
+def test_vectors_are_no_references(tmp_path, suffix):
+    vectors = Embeddings.of("ab", encode(["a", "bc"]))
+    vectors.save(tmp_path / "truth.safetensors")
+    write_submission(tmp_path / "truth.csv", vectors)
+    with pytest.raises(BadConfig, match="holds no prompts, and texts are judged by prompts"):
+        load_references(tmp_path / f"truth.{suffix}")

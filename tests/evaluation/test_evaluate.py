@@ -6,15 +6,22 @@ import sys
 
 import numpy as np
 import pytest
-from evaluated_run import write_run
+from evaluated_run import answer, write_run
 
 from prompt_ensemble.cli.main import main
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings, unit_rows
+from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.score import mean_cosine
 from prompt_ensemble.data.truth import Truth, load_prompts, load_sources
 from prompt_ensemble.evaluation import controls, retrieval
 from prompt_ensemble.evaluation.evaluate import compare, evaluate, length_bucket
-from prompt_ensemble.evaluation.finished_run import BLEND, FinishedRun, read_run
+from prompt_ensemble.evaluation.finished_run import (
+    ANSWER,
+    BLEND,
+    FinishedRun,
+    read_run,
+    with_embedded_answers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +166,104 @@ def test_the_command_speaks_to_people(folder, capsys):
     assert printed.startswith(BLEND)
 
 
-def test_the_prompts_of_a_run_are_what_its_blend_says(tmp_path):
-    run = write_run(tmp_path)
-    table = "image_id,prompt,trust,talker,seconds,problem\r\ni000,a cat,0.5,caption: cat,0.1,\r\n"
-    (run / "predictions.csv").write_text(table)
-    assert read_run([run]).texts == {
-        "(blend)": {"i000": "a cat"},
-        "talker": {"i000": "caption: cat"},
-    }
+@pytest.fixture(scope="module")
+def speaking(tmp_path_factory):
+    """A run that answers with texts: half of them right, one not there, one that stutters."""
+    folder = tmp_path_factory.mktemp("speaking")
+    run = write_run(folder)
+    prompts = load_prompts(folder / "prompts.csv")
+    texts = {i: p if n % 2 else "something else" for n, (i, p) in enumerate(prompts.items())}
+    answer(run, {**texts, "i000": "", "i002": "a cat cat"})
+    return folder
+
+
+def test_what_a_run_answers_is_judged_and_what_members_say_is_not(speaking):
+    run = read_run([speaking / "run0"])
+    assert set(run.answers) == {ANSWER}
+    assert set(run.texts) == {"talker"}
+    assert run.answers[ANSWER]["i002"] == "a cat cat"
+    assert ANSWER not in run.predictions
+
+
+def test_texts_are_predictions_and_have_measures_of_their_own(speaking, truth):
+    run = with_embedded_answers(read_run([speaking / "run0"]), embed_by_number)
+    found = evaluate(run, truth)
+    assert set(found.scores) == {"seer", "talker", BLEND, ANSWER}
+    measures = found.text_measures[ANSWER]
+    assert measures.scores["cosine"].mean == pytest.approx(found.scores[ANSWER].mean)
+    assert measures.image_ids == found.image_ids
+    assert measures.per_image["rouge_l"][1::2] == pytest.approx(1)
+    assert measures.per_image["rouge_l"][0::2].max() < 0.5
+    assert (sum(measures.faults["empty"]), sum(measures.faults["repetitive"])) == (1, 1 + 10)
+
+
+def embed_by_number(texts):
+    """A direction for each number of words."""
+    return np.eye(EMBEDDING_WIDTH, dtype=np.float32)[[len(text.split()) for text in texts]]
+
+
+def test_without_true_prompts_a_text_is_its_embedding_alone(speaking, truth):
+    run = with_embedded_answers(read_run([speaking / "run0"]), embed_by_number)
+    found = evaluate(run, Truth(truth.embeddings))
+    assert ANSWER in found.scores
+    assert found.text_measures == {}
+
+
+def test_tables_of_texts_are_named_by_their_files_and_one_alone_needs_no_name(speaking, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.csv").write_text("imgId,caption\ni000,a cat\n")
+    alone = read_run([tmp_path / "first.csv"])
+    assert alone.answers == {ANSWER: {"i000": "a cat"}}
+    beside = read_run([tmp_path / "first.csv", tmp_path / "second.csv", speaking / "run0"])
+    assert set(beside.answers) == {"first", "second"}
+    assert set(beside.predictions) == {"seer", "talker"}
+    with pytest.raises(BadConfig, match="two predictions are named 'first'"):
+        read_run([tmp_path / "first.csv", tmp_path / "first.csv"])
+
+
+def test_the_command_judges_the_texts_of_a_run(speaking, tmp_path, capsys):
+    asked = ["evaluate", str(speaking / "run0"), "--truth", str(speaking / "prompts.csv")]
+    asked += ["--quiet", "--out", str(tmp_path)]
+    assert main([*asked, "--json"]) == 0
+    texts = json.loads(capsys.readouterr().out)["texts"][ANSWER]
+    assert texts["images"] == 24
+    assert texts["corpus_bleu4"]["low"] < texts["corpus_bleu4"]["mean"]
+    assert texts["faults"]["empty"] == 1
+    with (tmp_path / "images.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1]["(text) says"] == rows[1]["prompt"]
+    assert float(rows[1]["(text)"]) == pytest.approx(1, abs=1e-4)
+    assert np.mean([float(row["(text) rouge_l"]) for row in rows]) == pytest.approx(
+        texts["rouge_l"]["mean"], abs=1e-6
+    )
+    assert rows[0]["(text) faults"] == "empty"
+    page = (tmp_path / "report.html").read_text()
+    assert "<h2>Texts</h2>" in page and "(text) says" in page and "CIDEr-D" in page
+    assert main(asked) == 0
+    assert "(text), by its words:\nMiniLM cosine" in capsys.readouterr().out
+
+
+def test_the_command_judges_a_table_of_texts_against_a_run(speaking, tmp_path, capsys):
+    table, truth = str(speaking / "prompts.csv"), str(speaking / "prompts.csv")
+    asked = ["evaluate", table, "--truth", truth, "--against", str(speaking / "run0"), "--quiet"]
+    assert main([*asked, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["predictions"][ANSWER]["score"]["mean"] == pytest.approx(1, abs=1e-4)
+    assert record["gain"][ANSWER]["low"] > 0
+
+
+def test_without_the_extra_texts_are_judged_by_their_embeddings_if_asked(
+    speaking, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    asked = ["evaluate", str(speaking / "run0"), "--truth", str(speaking / "prompts.csv")]
+    assert main([*asked, "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "pip install 'prompt-ensemble[text]', or judge no words with 'evaluate --no-text'" in error
+    )
+    assert error.count("\n") == 1
+    assert main([*asked, "--quiet", "--no-text", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert ANSWER in record["predictions"]
+    assert record["texts"] == {}

@@ -10,6 +10,7 @@ from prompt_ensemble.members.registry import predictor_class
 from prompt_ensemble.models.weights import Layout, WeightRoots, fits, recognise, walk
 
 LAYOUTS = (
+    Layout("captioner", ("captioner.json", "captioner.safetensors")),
     Layout("ofa", ("config.json", "vocab.json", "merges.txt"), ("ofa",)),
     Layout("blip", ("config.json",), ("blip",)),
     Layout("blip2", ("config.json",), ("blip-2",)),

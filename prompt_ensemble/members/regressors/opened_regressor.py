@@ -16,6 +16,7 @@ from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.views import Average, View, averaged
 
 _PLAIN_VIEW = (View(),)
+_LAYOUT = torch.channels_last
 
 
 class OpenedRegressor(OpenedModel):
@@ -28,12 +29,14 @@ class OpenedRegressor(OpenedModel):
         placement: Placement,
         views: Sequence[View] = _PLAIN_VIEW,
         average: Average = "unit",
+        keep_features: bool = False,
     ) -> None:
         # Convolutions over channels-last pixels are faster on both GPUs and CPUs.
-        layout: Any = {"memory_format": torch.channels_last}
+        layout: Any = {"memory_format": _LAYOUT}
         self.model = model.eval().to(placement.device, **layout)
         self.views = views
         self.average: Average = average
+        self.keep_features = keep_features
         self.recipes = [view.recipe(recipe) for view in views]
         self.sizes = {(recipe.height, recipe.width): recipe for recipe in self.recipes}
 
@@ -44,13 +47,16 @@ class OpenedRegressor(OpenedModel):
     def run(self, batch: Batch) -> Outputs:
         """Embeddings of a batch, averaged over the views."""
         images = dict(zip(self.sizes, batch.views, strict=True))
-        rows = [
-            self._predict(view.of(recipe.normalise(images[recipe.height, recipe.width])))
+        seen = [
+            self._see(view.of(recipe.normalise(images[recipe.height, recipe.width])))
             for view, recipe in zip(self.views, self.recipes, strict=True)
         ]
-        return Outputs.of_vectors(batch.image_ids, averaged(rows, self.average).cpu().numpy())
+        rows = [self.model.head(features).float() for features in seen]
+        vectors = averaged(rows, self.average).cpu().numpy()
+        features = seen[0].float().cpu().numpy() if self.keep_features else None
+        return Outputs.of_vectors(batch.image_ids, vectors, features)
 
-    def _predict(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embeddings from one view of each image."""
-        rows: torch.Tensor = self.model(pixels.contiguous(memory_format=torch.channels_last))
-        return rows.float()
+    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The tower's features of one view of each image."""
+        features: torch.Tensor = self.model.tower(pixels.contiguous(memory_format=_LAYOUT))
+        return features

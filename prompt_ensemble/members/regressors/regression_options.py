@@ -23,6 +23,8 @@ class RegressionOptions:
     """Rows of the views are averaged at length one, or as the network left them."""
     eight_bits: bool = True
     """On a CPU, run a tower that is stored in eight bits as it is: faster, a little less exact."""
+    keep_features: bool = False
+    """Keep the tower's features of the first view, for a captioner that was trained on them."""
     architecture: str = ""
     """timm's name of the network; the file's name if empty."""
     image_size: int = 0

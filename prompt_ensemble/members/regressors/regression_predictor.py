@@ -58,6 +58,8 @@ class RegressionPredictor(Predictor):
         """Digests of weights, backbones and training data, and the options that matter."""
         options = asdict(self.options)
         relevant = {key: options[key] for key in options if key not in STATE_DICT_OPTIONS}
+        if not self.options.keep_features:  # keys of stores from before there was the option
+            del relevant["keep_features"]
         if self.card is None:
             relevant |= {key: options[key] for key in STATE_DICT_OPTIONS}
             relevant["architecture"] = self.architecture
@@ -100,7 +102,9 @@ class RegressionPredictor(Predictor):
                 recipe = timm_preprocessing(self.architecture, self.options)
             if self.options.eight_bits:
                 model = Regressor(frozen(model.tower, placement.device), model.head)
-        return OpenedRegressor(model, recipe, placement, self.views, self.options.average)
+        return OpenedRegressor(
+            model, recipe, placement, self.views, self.options.average, self.options.keep_features
+        )
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The vectors are the embeddings."""

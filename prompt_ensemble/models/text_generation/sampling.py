@@ -38,7 +38,11 @@ def sample(
     opened: Sequence[torch.Generator],
     rules: TokenRules = NO_RULES,
 ) -> list[list[Hypothesis]]:
-    """Captions by image, likeliest first; ``prompt`` is ``(B, t)``, a stream per caption."""
+    """Captions by image, likeliest first; ``prompt`` is ``(B, t)``.
+
+    There is a stream for each caption of the batch, or one for each of an image's captions, which
+    all images then share.
+    """
     generation = generation.settled(prompt.shape[1])
     prompts = prompt.repeat_interleave(generation.num_return_sequences, 0)
     logit_rules = LogitRules(prompts, end, generation, rules)
@@ -60,10 +64,11 @@ def sample(
 def draw(
     likely: torch.Tensor, generation: Generation, opened: Sequence[torch.Generator]
 ) -> torch.Tensor:
-    """One token per row of ``(R, V)`` logits."""
+    """One token per row of ``(R, V)`` logits; streams are taken in turn where rows are more."""
     warm = within_top(likely / generation.temperature, generation.top_p)
-    noise = [torch.empty(warm.shape[1]).exponential_(generator=stream) for stream in opened]
-    return (warm - torch.stack(noise).to(warm.device).log()).argmax(-1)
+    drawn = [torch.empty(warm.shape[1]).exponential_(generator=stream) for stream in opened]
+    noise = torch.stack(drawn).to(warm.device).log()
+    return (warm - noise.repeat(len(warm) // len(noise), 1)).argmax(-1)
 
 
 def within_top(likely: torch.Tensor, share: float) -> torch.Tensor:

@@ -55,17 +55,20 @@ class SearchingCaptioner:
 
     def caption(self, pixels: torch.Tensor) -> list[tuple[Line, ...]]:
         """Captions of each image of a ``(B, 3, H, W)`` uint8 batch, on the device, best first."""
-        decoding = self.begin(self.preprocessing.normalise(pixels))
+        return self.describe(self.begin(self.preprocessing.normalise(pixels)), pixels)
+
+    def describe(self, decoding: Decoding, inputs: torch.Tensor) -> list[tuple[Line, ...]]:
+        """Captions of the images that a decoding has encoded from these ``inputs``."""
         return [
             tuple(Line("caption", self.read(best.tokens), best.score) for best in hypotheses)
-            for hypotheses in self.search(decoding, pixels)
+            for hypotheses in self.search(decoding, inputs)
         ]
 
-    def search(self, decoding: Decoding, pixels: torch.Tensor) -> list[list[Hypothesis]]:
+    def search(self, decoding: Decoding, inputs: torch.Tensor) -> list[list[Hypothesis]]:
         """Sampled captions, or those of a search."""
-        prompt = torch.tensor([list(self.prompt)], device=pixels.device).expand(len(pixels), -1)
+        prompt = torch.tensor([list(self.prompt)], device=inputs.device).expand(len(inputs), -1)
         if self.generation.do_sample:
-            stream = streams(pixels, self.generation)
+            stream = streams(inputs, self.generation)
             return sample(decoding, prompt, self.end, self.generation, stream, self.rules)
         return self.likeliest(decoding, prompt)
 

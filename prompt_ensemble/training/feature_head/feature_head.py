@@ -44,7 +44,7 @@ from prompt_ensemble.training.feature_head.ridge_head import (
     source_offsets,
     starting_point,
 )
-from prompt_ensemble.training.feature_head.tower_features import tower_features
+from prompt_ensemble.training.tower_features import tower_features
 
 _PLAIN_VIEW = View()
 _SQUASHED = Preprocessing(224, 224, HALF, HALF)

@@ -1,8 +1,7 @@
-"""Learning rates: by layer, the further from the head the slower, and by step."""
+"""Learning rates by layer: the further from the head the slower."""
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -40,15 +39,6 @@ def depth_of(name: str, layers: int) -> int:
     if number is not None:
         return number + 1
     return 0 if any(part in name for part in _BEFORE_LAYERS) else layers + 1
-
-
-def rate_factor(step: int, steps: int, warm_up: float) -> float:
-    """Fraction of the full rate at ``step`` of ``steps``: linear warm-up, then half a cosine."""
-    warming = max(1, round(steps * warm_up))
-    if step < warming:
-        return (step + 1) / warming
-    progress = (step - warming) / max(1, steps - warming)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def _layer_number(name: str) -> int | None:

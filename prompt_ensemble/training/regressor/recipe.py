@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from prompt_ensemble.core.records import read_toml
-from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.images.preprocessing import HALF, Preprocessing
 
 
@@ -83,9 +79,3 @@ class Recipe:
         """How pictures are prepared at inference."""
         (red, green, blue), (r, g, b) = self.mean, self.std
         return Preprocessing(self.size, self.size, (red, green, blue), (r, g, b))
-
-
-def read_recipe(file: Path | None, settings: Mapping[str, object]) -> Recipe:
-    """A recipe from a TOML file, single ``settings`` over it, the rest as usual."""
-    table = read_toml(file, "a recipe, keys in TOML") if file else {}
-    return from_table(Recipe, {**table, **settings}, str(file or "recipe"))

@@ -30,8 +30,8 @@ from prompt_ensemble.models.regressor.head import HeadSpec, build_head
 from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.regressor_folder import RegressorCard, save_regressor
 from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.training.held_out import HeldOut, split_rows
 from prompt_ensemble.training.regressor.frozen_stages import cut_tower
-from prompt_ensemble.training.regressor.held_out import HeldOut, split_rows
 from prompt_ensemble.training.regressor.inputs import Inputs, Pictures, feature_maps
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe

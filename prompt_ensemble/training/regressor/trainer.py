@@ -14,38 +14,20 @@ from accelerate import Accelerator
 from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.training.regressor.checkpoints import read_checkpoint, write_checkpoint
+from prompt_ensemble.training.checkpoints import read_checkpoint, write_checkpoint
+from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.regressor.frozen_stages import hold_norms
 from prompt_ensemble.training.regressor.inputs import Inputs
-from prompt_ensemble.training.regressor.journal import Journal
-from prompt_ensemble.training.regressor.learning_rates import parameter_groups, rate_factor
+from prompt_ensemble.training.regressor.learning_rates import parameter_groups
 from prompt_ensemble.training.regressor.losses import loss_of
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
 from prompt_ensemble.training.regressor.validation import Validation
+from prompt_ensemble.training.schedule import WeightAverage, rate_factor
 
 log = logging.getLogger(__name__)
 
 _NOTE_EVERY = 10
-
-
-class WeightAverage:
-    """Exponential moving average of a module's parameters and buffers: steadier than the last."""
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Move towards the module; early on the average follows fast."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, tensor in module.state_dict().items():
-            mean = self.state[name]
-            if mean.is_floating_point():
-                mean.lerp_(tensor.detach(), 1 - decay)
-            else:
-                mean.copy_(tensor)
 
 
 class Trainer:

@@ -14,7 +14,7 @@ from training_samples import TINY, encode, write_pairs
 from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.training.regressor.held_out import HeldOut
+from prompt_ensemble.training.held_out import HeldOut
 from prompt_ensemble.training.regressor.recipe import Recipe
 from prompt_ensemble.training.regressor.regressor_training import train_regressor
 

@@ -12,7 +12,7 @@ from training_samples import TINY, encode, write_pairs
 from prompt_ensemble.core.embeddings import unit_rows
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.training.regressor.held_out import HeldOut
+from prompt_ensemble.training.held_out import HeldOut
 from prompt_ensemble.training.regressor.regressor_training import train_regressor
 from prompt_ensemble.training.regressor.text_start import start_from_text, text_rows
 

@@ -12,11 +12,11 @@ from torch import nn
 from training_samples import TINY, encode, write_pairs
 
 from prompt_ensemble.models.regressor.network import Regressor
+from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.regressor.inputs import Pictures
-from prompt_ensemble.training.regressor.journal import Journal
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
-from prompt_ensemble.training.regressor.trainer import Trainer, WeightAverage
+from prompt_ensemble.training.regressor.trainer import Trainer
 from prompt_ensemble.training.regressor.validation import Validation
 
 SMALL = replace(TINY, size=16, steps=60, head_steps=0, tower_rate=1e-2, head_rate=1e-2, colour=0.0)
@@ -73,15 +73,3 @@ def test_scoring_leaves_the_weights_alone(tmp_path: Path) -> None:
     for name, tensor in trainer.network.state_dict().items():
         assert torch.equal(tensor, checkpoint["model"][name])
         assert not torch.equal(tensor, checkpoint["average"][name])
-
-
-def test_the_average_follows_the_weights() -> None:
-    module = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(module.weight)
-    average = WeightAverage(module, decay=0.5)
-    nn.init.ones_(module.weight)
-    seen = []
-    for step in range(100, 104):
-        average.update(module, step)
-        seen.append(float(average.state["weight"]))
-    assert seen == [0.5, 0.75, 0.875, 0.9375]

@@ -9,7 +9,7 @@ import pytest
 from training_samples import encode, write_pairs
 
 from prompt_ensemble.core.errors import BadConfig
-from prompt_ensemble.training.regressor.held_out import HeldOut, refuse_leaks, split_rows
+from prompt_ensemble.training.held_out import HeldOut, refuse_leaks, split_rows
 
 
 def test_held_out_source_is_not_trained_on(tmp_path: Path) -> None:

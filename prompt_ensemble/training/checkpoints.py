@@ -15,20 +15,19 @@ from torch import nn
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.models.checkpoints import load_state
-from prompt_ensemble.training.regressor.recipe import Recipe
 
 _CHECKPOINT = "checkpoint.pt"
 
 
 def write_checkpoint(
     folder: Path,
-    recipe: Recipe,
+    recipe: Any,
     step: int,
     model: nn.Module,
     average: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """One file, whole or not at all; tensors, numbers and text only."""
+    """One file, whole or not at all; tensors, numbers and text only. A recipe is a dataclass."""
     state = {
         "recipe": json.dumps(asdict(recipe)),
         "step": step,
@@ -41,7 +40,7 @@ def write_checkpoint(
     write_atomically(folder / _CHECKPOINT, buffer.getvalue())
 
 
-def read_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
+def read_checkpoint(folder: Path, recipe: Any) -> dict[str, Any] | None:
     """What the folder's checkpoint holds; None if there is none."""
     file = folder / _CHECKPOINT
     if not file.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prompt_ensemble.training.regressor.journal import Journal
+from prompt_ensemble.training.journal import Journal
 
 
 def test_journal_forgets_what_will_be_done_again(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.images.survey import survey
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
 from prompt_ensemble.models.device import Placement
+from prompt_ensemble.models.image_towers.feature_maps import features_in_cells
 from prompt_ensemble.models.image_towers.image_tower import (
     TowerSpec,
     build_tower,
@@ -45,9 +46,13 @@ def tower_features(
     roots: WeightRoots,
     store: Path,
     progress: Progress,
+    cells: int = 0,
 ) -> np.ndarray:
-    """``(N, D)`` float32 features of image files; ``store`` is gone when all are there."""
-    features = _TowerFeatures(tower, preprocessing, view, roots)
+    """``(N, D)`` float32 features of image files; ``store`` is gone when all are there.
+
+    With ``cells``, rows are the tower's maps in so many squares a side.
+    """
+    features = _TowerFeatures(tower, preprocessing, view, roots, cells)
     member = Member(MemberConfig("features", "features", batch_size=_BATCH_SIZE), features)
     # Named by their places, for a listing may hold files of one name in several folders.
     files = [ImageFile(f"{number:09}", path) for number, path in enumerate(images)]
@@ -68,7 +73,12 @@ class _TowerFeatures(Predictor):
     """A frozen tower, and one view of each image."""
 
     def __init__(
-        self, tower: TowerSpec, preprocessing: Preprocessing, view: View, roots: WeightRoots
+        self,
+        tower: TowerSpec,
+        preprocessing: Preprocessing,
+        view: View,
+        roots: WeightRoots,
+        cells: int,
     ) -> None:
         if not tower.backbones:
             raise BadWeights(f"tower {tower.name!r} names no published weights to start from")
@@ -77,6 +87,7 @@ class _TowerFeatures(Predictor):
         self.preprocessing = preprocessing
         self.view = view
         self.roots = roots
+        self.cells = cells
 
     def identity(self) -> Mapping[str, object]:
         """Tower, its weights, and how a picture is shown to it."""
@@ -86,13 +97,15 @@ class _TowerFeatures(Predictor):
             "preprocessing": asdict(self.preprocessing),
             "view": asdict(self.view),
             "backbones": backbones,
+            "cells": self.cells,
         }
 
     def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The tower with its published weights, in its fastest form."""
         tower = build_tower(self.tower)
         load_backbones(tower, self.tower, self.roots)
-        return _OpenedTower(frozen(tower.eval(), placement.device), self)
+        fastest = tower.eval() if self.cells else frozen(tower.eval(), placement.device)
+        return _OpenedTower(fastest, self)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """Nothing: it takes a head to make embeddings of features."""
@@ -105,6 +118,7 @@ class _OpenedTower(OpenedModel):
     def __init__(self, tower: torch.nn.Module, features: _TowerFeatures) -> None:
         self.tower = tower.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.view = features.view
+        self.cells = features.cells
         self.preprocessing = features.view.recipe(features.preprocessing)
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
@@ -114,5 +128,6 @@ class _OpenedTower(OpenedModel):
     def run(self, batch: Batch) -> Outputs:
         """A row of features an image."""
         pixels = self.view.of(self.preprocessing.normalise(batch.views[0]))
-        rows = self.tower(pixels.contiguous(memory_format=torch.channels_last))
-        return Outputs.of_vectors(batch.image_ids, rows.float().cpu().numpy())
+        ready = pixels.contiguous(memory_format=torch.channels_last)
+        rows = features_in_cells(self.tower, ready, self.cells)
+        return Outputs.of_vectors(batch.image_ids, rows.cpu().numpy())

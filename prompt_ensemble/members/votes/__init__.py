@@ -1,0 +1,1 @@
+"""The member that lets known prompts vote on where a prompt lies."""

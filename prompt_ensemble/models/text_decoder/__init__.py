@@ -1,0 +1,1 @@
+"""A small decoder that writes text about what it attends to: an image, or an embedding."""

@@ -1,0 +1,1 @@
+"""Training of a captioner: a frozen image tower and a decoder that may already know texts."""

@@ -1,0 +1,246 @@
+"""Training of a captioner from pairs of images and texts, in one call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from prompt_ensemble import __version__
+from prompt_ensemble.core.embeddings import Encode, unit_rows
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
+from prompt_ensemble.data.pairs import Pairs
+from prompt_ensemble.images.preprocessing import Preprocessing
+from prompt_ensemble.members.contract import Batch
+from prompt_ensemble.models.device import choose_placement
+from prompt_ensemble.models.image_towers.eight_bits import multiplies_exactly
+from prompt_ensemble.models.image_towers.image_tower import TowerSpec, describe_tower
+from prompt_ensemble.models.regressor.views import View
+from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
+from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
+from prompt_ensemble.models.text_decoder.writer import load_writer
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.config import MemberConfig
+from prompt_ensemble.run.members import make_member
+from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
+from prompt_ensemble.training.decoder_loop import DecoderLoop
+from prompt_ensemble.training.held_out import HeldOut, split_rows
+from prompt_ensemble.training.tower_features import tower_features
+from prompt_ensemble.training.writer.texts import plain_prompt
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionExamples:
+    """Features of images and tokens of their texts, on the device."""
+
+    features: torch.Tensor
+    tokens: torch.Tensor
+    cumulative: torch.Tensor
+    """``(N,)`` running sums of the rows' chances to be drawn."""
+    noise: torch.Tensor
+    """``(F,)`` size of what is added to each feature."""
+
+    def batch(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+        """Tokens and features of rows drawn by their chances."""
+        device = self.features.device
+        places = torch.rand(count, generator=generator, device=device) * self.cumulative[-1]
+        rows = torch.searchsorted(self.cumulative, places).clamp(max=len(self.cumulative) - 1)
+        features = self.features[rows].float()
+        drawn = torch.randn(features.shape, generator=generator, device=device)
+        return self.tokens[rows].long(), features + self.noise * drawn
+
+
+def row_chances(
+    texts: Sequence[str], tiers: Sequence[str], shares: Mapping[str, float]
+) -> np.ndarray:
+    """Each row's chance to be drawn: its tier's share over the images of its text."""
+    images = Counter(texts)
+    return np.array(
+        [shares.get(tier, 1.0) / images[text] for text, tier in zip(texts, tiers, strict=True)]
+    )
+
+
+class _CaptionLoss(nn.Module):
+    """The loss of a batch, as the loop wants it."""
+
+    def __init__(self, captioner: Captioner, smoothing: float) -> None:
+        super().__init__()
+        self.captioner = captioner
+        self.smoothing = smoothing
+
+    def forward(self, tokens: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the next tokens."""
+        memory = self.captioner.read(features)
+        smoothing = self.smoothing if self.training else 0.0
+        return self.captioner.decoder.loss(tokens, memory, smoothing)
+
+
+def fit_captioner(
+    features: np.ndarray,
+    texts: Sequence[str],
+    chances: np.ndarray,
+    tower: tuple[TowerSpec, Preprocessing],
+    recipe: CaptionerRecipe,
+    out: Path,
+    *,
+    writer: Path | None = None,
+    checkpoint_every: int = 500,
+    stop_after: int | None = None,
+    cpu: bool = False,
+    progress: Progress = silent,
+) -> tuple[Captioner, Any, CaptionerCard]:
+    """A captioner, its word pieces and its description; resumes what ``out`` holds.
+
+    ``writer`` is the folder of a prompt writer whose decoder training starts from; its word pieces
+    are kept.
+    """
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
+    torch.manual_seed(recipe.seed)
+    started = load_writer(writer) if writer else None
+    if started:
+        tokenizer, spec = started[1], started[2].decoder
+    else:
+        tokenizer = learn_vocabulary(texts, recipe.vocabulary)
+        spec = DecoderSpec(
+            recipe.decoder, tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
+            recipe.longest, recipe.dropout,
+        )  # fmt: skip
+    squares = max(1, recipe.cells**2)
+    width = features.shape[1] // squares
+    record = {
+        "recipe": asdict(recipe), "pairs": len(texts),
+        "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
+    }  # fmt: skip
+    card = CaptionerCard(*tower, spec, width, recipe.cells, recipe.rows, record)
+    captioner = Captioner(card)
+    if started:
+        captioner.decoder.load_state_dict(started[0].decoder.state_dict())
+    device = accelerator.device
+    rows = torch.from_numpy(features).to(device)
+    examples = CaptionExamples(
+        rows, encode_texts(tokenizer, texts, spec.longest).to(torch.int16).to(device),
+        torch.from_numpy(np.cumsum(chances)).float().to(device),
+        rows.float().std(0) * recipe.feature_noise,
+    )  # fmt: skip
+    loop = DecoderLoop(_CaptionLoss(captioner, recipe.smoothing), recipe, accelerator)
+    loop.train(
+        examples, out, checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress
+    )
+    loop.network.load_state_dict(loop.average.state)
+    return captioner.eval(), tokenizer, card
+
+
+def train_captioner(
+    pairs: Pairs,
+    recipe: CaptionerRecipe,
+    out: Path,
+    *,
+    encode: Encode,
+    roots: WeightRoots,
+    held_out: HeldOut | None = None,
+    cache: Path | None = None,
+    checkpoint_every: int = 500,
+    stop_after: int | None = None,
+    cpu: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train, resuming what ``out`` holds; returns the run's record, also in ``run.json``.
+
+    The captioner is saved in ``out/captioner`` once all steps are taken.
+    """
+    held_out = held_out or HeldOut()
+    tower = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
+    training, judged = split_rows(pairs, unit_rows(encode(pairs.prompts)), held_out)
+    images, image_of = _distinct_images(pairs)
+    features = _features(images, tower, recipe, pairs.digest, cache or out, roots, progress)
+    texts = [plain_prompt(prompt) for prompt in pairs.prompts]
+    training = np.array([row for row in training.tolist() if texts[row]], np.int64)
+    chances = row_chances(pairs.prompts, pairs.tiers.tolist(), recipe.shares())
+    record: dict[str, Any] = {
+        "recipe": asdict(recipe), "held_out": asdict(held_out), "pairs_sha256": pairs.digest,
+        "pairs": len(pairs), "trained_on": len(training), "judged_on": len(judged),
+        "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
+    }  # fmt: skip
+    write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
+    writer = roots.find(recipe.start_from).path if recipe.start_from else None
+    captioner, tokenizer, card = fit_captioner(
+        features[image_of[training]], [texts[row] for row in training], chances[training], tower,
+        recipe, out, writer=writer, checkpoint_every=checkpoint_every, stop_after=stop_after,
+        cpu=cpu, progress=progress,
+    )  # fmt: skip
+    if stop_after is not None and stop_after < recipe.steps:
+        return record
+    folder = out / "captioner"
+    save_captioner(captioner, tokenizer, replace(card, training=record), folder)
+    if len(judged):
+        said = captions_of(folder, roots, features[image_of[judged]])
+        truth = unit_rows(encode([pairs.prompts[row] for row in judged]))
+        cosines = np.einsum("ij,ij->i", unit_rows(encode(said)), truth)
+        images_of = Counter(pairs.prompts[row] for row in judged)
+        weights = [1 / images_of[pairs.prompts[row]] for row in judged]
+        record["score"] = float(np.average(cosines, weights=weights))
+        record["score_is"] = "mean cosine of captions on held-out prompts"
+    SeenPrompts.of(pairs.prompts[row] for row in training).save(folder / TRAINED_ON)
+    record["captioner"] = str(folder)
+    write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def captions_of(folder: Path, roots: WeightRoots, features: np.ndarray) -> list[str]:
+    """What a saved captioner says of these features, as a member of an ensemble says it."""
+    options = {"features_from": "tower"}
+    member = make_member(
+        MemberConfig("captioner", "captioner", str(folder), 1.0, 64, options), roots
+    )
+    opened = member.predictor.open(choose_placement("auto"))
+    said: list[str] = []
+    for start in range(0, len(features), 64):
+        rows = features[start : start + 64].astype(np.float32)
+        ids = tuple(map(str, range(len(rows))))
+        needed = {"tower": Outputs.of_vectors(ids, rows[:, :0], rows)}
+        with torch.inference_mode():
+            said += [lines[0].text for lines in opened.run(Batch(ids, needed=needed)).lines]
+    return said
+
+
+def _distinct_images(pairs: Pairs) -> tuple[list[Path], np.ndarray]:
+    """Each image once, and for every pair the number of its image."""
+    numbers: dict[Path, int] = {}
+    image_of = [numbers.setdefault(pair.image, len(numbers)) for pair in pairs.rows]
+    return list(numbers), np.array(image_of)
+
+
+def _features(
+    images: Sequence[Path],
+    tower: tuple[TowerSpec, Preprocessing],
+    recipe: CaptionerRecipe,
+    digest: str,
+    cache: Path,
+    roots: WeightRoots,
+    progress: Progress,
+) -> np.ndarray:
+    """The tower's features of the images in float16, from the cache if they are there."""
+    parts = [digest, asdict(tower[0]), asdict(tower[1]), recipe.cells, multiplies_exactly()]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    file = cache / f"features-{key}.npy"
+    if not file.exists():
+        store = file.with_suffix(".store")
+        rows = tower_features(images, *tower, View(), roots, store, progress, recipe.cells)
+        part = file.with_suffix(".part.npy")
+        np.save(part, rows.astype(np.float16))
+        part.replace(file)
+    features: np.ndarray = np.load(file)
+    return features

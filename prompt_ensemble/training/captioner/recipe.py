@@ -1,0 +1,44 @@
+"""The recipe of a captioner: every choice that its training depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from prompt_ensemble.training.decoder_recipe import DecoderRecipe
+
+
+@dataclass(frozen=True)
+class CaptionerRecipe(DecoderRecipe):
+    """Defaults are those of the captioner that travels with the package."""
+
+    library: str = "onnx-clip"
+    """Of the image tower, as for a regressor: timm, transformers, open_clip …"""
+    tower: str = "ViT-B-16"
+    backbone: str = "clip-vit-base-patch16"
+    cells: int = 0
+    """Squares a side of the tower's map; 0 is its one pooled row."""
+    start_from: str = ""
+    """Weights of a prompt writer whose decoder, which knows texts, is where training starts."""
+    decoder: Literal["transformer", "recurrent"] = "transformer"
+
+    steps: int = 1500
+    batch_size: int = 256
+    rate: float = 3e-4
+    warm_up: float = 0.05
+    smoothing: float = 0.1
+    average: float = 0.995
+    feature_noise: float = 0.1
+    """Of the features' own spread, added in training."""
+    share_a: float = 1.0
+    share_b: float = 0.1
+    share_c: float = 0.1
+    share_photo: float = 0.3
+    """How often a prompt of this tier is drawn, relative to the others."""
+
+    def shares(self) -> Mapping[str, float]:
+        """Share of each tier's prompts."""
+        return {
+            "A": self.share_a, "B": self.share_b, "C": self.share_c, "photo": self.share_photo,
+        }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Training of the prompt writer: from texts alone, with vectors disturbed as regressors err."""

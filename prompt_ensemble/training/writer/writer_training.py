@@ -1,0 +1,138 @@
+"""Training of a prompt writer from texts to a saved model, in one call."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from prompt_ensemble import __version__
+from prompt_ensemble.core.embeddings import Encode
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
+from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
+from prompt_ensemble.models.text_decoder.writer import Writer, WriterCard, save_writer
+from prompt_ensemble.training.decoder_loop import DecoderLoop
+from prompt_ensemble.training.writer.disturbance import Disturbance
+from prompt_ensemble.training.writer.recipe import WriterRecipe
+from prompt_ensemble.training.writer.texts import variants
+
+log = logging.getLogger(__name__)
+_JUDGED = 2000
+"""Prompts held out, whose loss is noted."""
+
+
+@dataclass(frozen=True, eq=False)
+class WriterExamples:
+    """Texts as tokens, with their embeddings; all on the device."""
+
+    tokens: torch.Tensor
+    vectors: torch.Tensor
+    disturbance: Disturbance
+    recipe: WriterRecipe
+
+    def batch(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+        """Tokens and disturbed embeddings of texts drawn at random."""
+        device = self.tokens.device
+        rows = torch.randint(len(self.tokens), (count,), generator=generator, device=device)
+        return self.tokens[rows].long(), self._disturbed(self.vectors[rows].float(), generator)
+
+    def _disturbed(self, true: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Embeddings as regressors might predict them, a share of them left as they are."""
+        recipe = self.recipe
+        vectors = self.disturbance.disturb(true, generator, recipe.least_error, recipe.most_error)
+        left = torch.rand(len(true), 1, generator=generator, device=true.device)
+        return torch.where(left < recipe.undisturbed, true, vectors)
+
+
+class _WriterLoss(nn.Module):
+    """The loss of a batch, as the loop wants it."""
+
+    def __init__(self, writer: Writer, smoothing: float) -> None:
+        super().__init__()
+        self.writer = writer
+        self.smoothing = smoothing
+
+    def forward(self, tokens: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the next tokens."""
+        memory = self.writer.read(vectors)
+        return self.writer.decoder.loss(tokens, memory, self.smoothing if self.training else 0.0)
+
+
+def train_writer(
+    prompts: Sequence[str],
+    disturbance: Disturbance,
+    recipe: WriterRecipe,
+    out: Path,
+    *,
+    encode: Encode,
+    checkpoint_every: int = 1000,
+    stop_after: int | None = None,
+    cpu: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train, resuming what ``out`` holds; the writer is saved in ``out/writer`` at the end.
+
+    The last of the distinct ``prompts`` are held out, to be judged by their loss.
+    """
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
+    torch.manual_seed(recipe.seed)
+    order = np.random.default_rng(recipe.seed).permutation(len(prompts))
+    judged = [prompts[row] for row in order[: min(_JUDGED, len(prompts) // 10)]]
+    training = [prompts[row] for row in order[len(judged) :]]
+    training += variants(training, recipe.variants, recipe.seed)
+    tokenizer = learn_vocabulary(training, recipe.vocabulary)
+    spec = DecoderSpec(
+        "transformer", tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
+        recipe.longest, recipe.dropout,
+    )  # fmt: skip
+    record: dict[str, Any] = {
+        "recipe": asdict(recipe), "prompts": len(training), "judged_on": len(judged),
+        "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
+    }  # fmt: skip
+    writer = Writer(WriterCard(spec, recipe.rows))
+    examples = _examples(training, tokenizer, disturbance, recipe, encode, accelerator.device)
+    held_out = _examples(judged, tokenizer, disturbance, recipe, encode, accelerator.device)
+    with torch.no_grad():
+        writer.centre.copy_(examples.vectors.float().mean(0))
+    loop = DecoderLoop(_WriterLoss(writer, recipe.smoothing), recipe, accelerator)
+
+    def judge() -> dict[str, float]:
+        generator = torch.Generator(accelerator.device).manual_seed(recipe.seed)
+        batches = [held_out.batch(len(judged), generator) for _ in range(2)]
+        losses = [float(loop.network(*batch)) for batch in batches]
+        return {"held_out_loss": round(sum(losses) / len(losses), 5)}
+
+    loop.train(
+        examples, out, judge=judge if judged else None, checkpoint_every=checkpoint_every,
+        stop_after=stop_after, progress=progress,
+    )  # fmt: skip
+    if loop.done == recipe.steps and accelerator.is_main_process:
+        record |= loop.with_average(judge) if judged else {}
+        loop.network.load_state_dict(loop.average.state)
+        save_writer(writer, tokenizer, WriterCard(spec, recipe.rows, record), out / "writer")
+        write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _examples(
+    texts: Sequence[str],
+    tokenizer: Any,
+    disturbance: Disturbance,
+    recipe: WriterRecipe,
+    encode: Encode,
+    device: torch.device,
+) -> WriterExamples:
+    """Texts with their embeddings, in half precision, on the device."""
+    tokens = encode_texts(tokenizer, texts, recipe.longest).to(torch.int16).to(device)
+    vectors = torch.from_numpy(np.asarray(encode(texts))).half().to(device)
+    return WriterExamples(tokens, vectors, disturbance.to(device), recipe)

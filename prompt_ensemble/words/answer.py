@@ -1,0 +1,140 @@
+"""The blend said in words: candidates from everywhere, the best of them composed further.
+
+Candidates are what the ensemble's captioners said, known prompts near to the blend, and what the
+prompt writer makes of it. Each is judged by its cosine to the undamped blend and, a little, by how
+fluently it reads; the best one of each image then grows by phrases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from prompt_ensemble.core.embeddings import Embeddings, Encode
+from prompt_ensemble.core.outputs import Line, Outputs
+from prompt_ensemble.core.progress import Advance
+from prompt_ensemble.core.text_faults import is_broken, is_empty, is_repetitive
+from prompt_ensemble.models.device import Placement
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.words.composition import Composed, grow
+from prompt_ensemble.words.options import WordsOptions
+from prompt_ensemble.words.phrase_vectors import PhraseVectors, load_phrase_vectors
+from prompt_ensemble.words.target import undamped
+from prompt_ensemble.words.writing import Candidate, PromptWriter
+
+_IMAGES_TOGETHER = 64
+_SPOKEN_FLUENCY = -2.0
+"""Of captions and known prompts, for which no writer gives a likelihood: a good sentence's."""
+
+
+class Speaker:
+    """Writer and phrases, kept open between calls."""
+
+    def __init__(self, options: WordsOptions, roots: WeightRoots, placement: Placement) -> None:
+        """Weights are found now and opened when first needed."""
+        self.options = options
+        self.placement = placement
+        self._writer_path = roots.find(options.writer).path if options.writer else None
+        self._phrases_path = roots.find(options.phrases).path if options.phrases else None
+        self._mean_path = roots.find(options.mean).path / "prior.safetensors"
+
+    @cached_property
+    def writer(self) -> PromptWriter | None:
+        """The prompt writer on its device."""
+        return PromptWriter(self._writer_path, self.placement) if self._writer_path else None
+
+    @cached_property
+    def phrases(self) -> PhraseVectors | None:
+        """Phrases with their vectors."""
+        return load_phrase_vectors(self._phrases_path) if self._phrases_path else None
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """The mean prompt."""
+        mean: np.ndarray = Embeddings.load(self._mean_path).vectors[0]
+        return mean
+
+    def say(
+        self,
+        blend: Embeddings,
+        captions: Mapping[str, Sequence[Line]],
+        known: Mapping[str, Sequence[Line]],
+        encode: Encode,
+        *,
+        advance: Advance = lambda images: None,
+        late: Callable[[], bool] = lambda: False,
+    ) -> Outputs:
+        """A prompt for each image, and the known prompts near to it, as lines.
+
+        ``captions`` and ``known`` prompts are by image id. A line's score is its cosine to the
+        blend. Once it is ``late``, images that are left get no prompt.
+        """
+        lines: list[tuple[Line, ...]] = []
+        for start in range(0, len(blend.image_ids), _IMAGES_TOGETHER):
+            ids = blend.image_ids[start : start + _IMAGES_TOGETHER]
+            if late():
+                lines += [()] * len(ids)
+                continue
+            rows = blend.vectors[start : start + len(ids)]
+            near = [known.get(image_id, ()) for image_id in ids]
+            spoken = [
+                [line.text for line in (*captions.get(image_id, ()), *beside)]
+                for image_id, beside in zip(ids, near, strict=True)
+            ]
+            prompts = self._prompts(rows, spoken, encode)
+            for row, prompt, beside in zip(rows, prompts, near, strict=True):
+                answer = Line("prompt", prompt.text, float(prompt.vector @ row))
+                lines.append((answer, *(Line("known", k.text, k.score) for k in beside)))
+            advance(len(ids))
+        return Outputs.of_lines(blend.image_ids, lines)
+
+    def _prompts(
+        self, rows: np.ndarray, spoken: Sequence[Sequence[str]], encode: Encode
+    ) -> list[Composed]:
+        """The best text for each of some images."""
+        options = self.options
+        targets = undamped(rows, self.mean, options.undamped)
+        written: Sequence[Sequence[Candidate]] = [()] * len(rows)
+        if self.writer:
+            written = self.writer.write(rows, options.candidates, options.temperature)
+        candidates = [
+            [*one, *(Candidate(text, _SPOKEN_FLUENCY) for text in texts if _is_sound(text))]
+            for one, texts in zip(written, spoken, strict=True)
+        ]
+        best = choose(candidates, targets, encode, options.fluency)
+        if not (self.phrases and options.rounds):
+            return best
+        return grow(
+            best, targets, self.phrases, encode,
+            rounds=options.rounds, tried=options.tried, gain=options.gain,
+        )  # fmt: skip
+
+
+def choose(
+    candidates: Sequence[Sequence[Candidate]],
+    targets: np.ndarray,
+    encode: Encode,
+    fluency: float,
+) -> list[Composed]:
+    """The best candidate of each image: cosine to the target, and fluency by its weight.
+
+    An image without any candidate gets the empty text, which nothing is near to.
+    """
+    vectors = encode([one.text for row in candidates for one in row])
+    chosen, at = [], 0
+    for row, target in zip(candidates, targets, strict=True):
+        found = vectors[at : at + len(row)]
+        at += len(row)
+        if not row:
+            chosen.append(Composed("", np.zeros_like(target), 0.0))
+            continue
+        scores = found @ target + fluency * np.array([one.fluency for one in row])
+        number = int(np.argmax(np.round(scores, 4)))  # of equals the first, on every processor
+        chosen.append(Composed(row[number].text, found[number], float(scores[number])))
+    return chosen
+
+
+def _is_sound(text: str) -> bool:
+    return not (is_empty(text) or is_broken(text) or is_repetitive(text))

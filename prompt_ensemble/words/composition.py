@@ -1,0 +1,105 @@
+"""Composition: sentences grow by phrases as long as that brings them nearer to the target.
+
+A text and a phrase put together lie near ``e + a * p``, with e and p their embeddings and a the
+phrase's part in the whole. So products of vectors choose a few phrases of many thousand, and only
+texts made with those are embedded: once a round, for all images together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from prompt_ensemble.core.embeddings import Encode
+from prompt_ensemble.words.phrase_vectors import PhraseVectors
+
+_PART = 0.4
+"""What a phrase weighs beside the text that it is added to."""
+_ROUNDING = 1e-4
+"""Scores this near are equal, whatever the processor's last bits: the earlier text stays."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A text on its way."""
+
+    text: str
+    vector: np.ndarray
+    score: float
+    """Its cosine to the target, and what its fluency counts."""
+
+
+def grow(
+    starts: Sequence[Composed],
+    targets: np.ndarray,
+    phrases: PhraseVectors,
+    encode: Encode,
+    *,
+    rounds: int,
+    tried: int,
+    gain: float,
+) -> list[Composed]:
+    """Each image's text with up to ``rounds`` phrases added, where one brings ``gain`` at least.
+
+    ``tried`` phrases are put to the test for each image and round; there is a start for each row
+    of the ``targets``.
+    """
+    current = list(starts)
+    growing = list(range(len(current)))
+    to_target = targets @ phrases.vectors.T
+    for _ in range(rounds):
+        if not growing:
+            break
+        texts = [
+            _longer(current[row], to_target[row], targets[row], phrases, tried) for row in growing
+        ]
+        vectors = encode([text for row in texts for text in row])
+        still, at = [], 0
+        for row, longer in zip(growing, texts, strict=True):
+            found = vectors[at : at + len(longer)]
+            at += len(longer)
+            better = _best(current[row], longer, found, targets[row], gain)
+            if better is not None:
+                current[row] = better
+                still.append(row)
+        growing = still
+    return current
+
+
+def _longer(
+    start: Composed, to_target: np.ndarray, target: np.ndarray, phrases: PhraseVectors, tried: int
+) -> list[str]:
+    """The text with each of the phrases that promise most, none of which repeats its words."""
+    to_text = phrases.vectors @ start.vector
+    together = start.vector @ target + _PART * to_target
+    length = np.sqrt(1 + 2 * _PART * to_text + _PART**2)
+    promise = np.round(together / length, 4)  # equal on every processor, so that order is too
+    order = np.argsort(-promise, kind="stable")[: 8 * tried]
+    said = set(start.text.lower().replace(",", " ").split())
+    fresh = [
+        phrases.phrases[number]
+        for number in order.tolist()
+        if not said & _telling(phrases.phrases[number])
+    ]
+    return [", ".join(filter(None, (start.text, phrase))) for phrase in fresh[:tried]]
+
+
+def _telling(phrase: str) -> set[str]:
+    """The words of a phrase that should not come twice: all but the shortest."""
+    return {word for word in phrase.lower().split() if len(word) > 3}
+
+
+def _best(
+    start: Composed, texts: Sequence[str], vectors: np.ndarray, target: np.ndarray, gain: float
+) -> Composed | None:
+    """The first of the best longer texts, if it is better by ``gain``."""
+    if not texts:
+        return None
+    cosines = vectors @ target
+    number = int((cosines >= cosines.max() - _ROUNDING).argmax())
+    more = float(cosines[number]) - float(start.vector @ target)
+    if more < gain:
+        return None
+    return Composed(texts[number], vectors[number], start.score + more)
