@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from prompt_ensemble.cli import options
 
 if TYPE_CHECKING:
     from prompt_ensemble.run.prediction import Prediction
+
+_PROMPTS_SHOWN = 5
 
 
 @click.command("predict")
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     "--deadline", metavar="8h30m",
     help="Be done by then: what is worth most per second comes first, what cannot end is left out.",
 )  # fmt: skip
+@click.option(
+    "--sidecars", is_flag=True,
+    help="Write each prompt into OUT/sidecars/IMAGE.txt too, in the subfolders of IMAGES.",
+)  # fmt: skip
 @options.sample
 @options.bad_images
 @options.weights
@@ -44,6 +51,7 @@ def command(
     blend: Path | None,
     out: Path,
     deadline: str | None,
+    sidecars: bool,
     sample: Path | None,
     on_bad_image: str,
     weights: tuple[Path, ...],
@@ -76,11 +84,17 @@ def command(
         workers=workers,
         deadline=deadline,
         sample=sample,
+        sidecars=sidecars,
         meanwhile=lambda rows: write_submission(out / "submission.csv", rows, ids),
         progress=silent if quiet else bar,
     )
     _check_written(out / "submission.csv", prediction, sample)
-    click.echo(as_record(prediction, out) if as_json else summary(prediction, out))
+    if as_json:
+        click.echo(as_record(prediction, out))
+        return
+    click.echo(summary(prediction, out))
+    if sidecars:
+        click.echo(f"sidecars    {_where_sidecars_are(prediction, out)}")
 
 
 def _check_written(path: Path, prediction: Prediction, sample: Path | None) -> None:
@@ -95,13 +109,14 @@ def _check_written(path: Path, prediction: Prediction, sample: Path | None) -> N
 
 
 def summary(prediction: Prediction, out: Path) -> str:
-    """Five lines: what was done and where things are."""
+    """The first prompts, then five lines: what was done and where things are."""
     album, config = prediction.album, prediction.config
     shares = prediction.weights.members
     members = ", ".join(f"{m.name} {shares.get(m.name, 0):g}" for m in prediction.finished)
     bad = f", {len(album.bad)} unreadable ones filled with the prior" if album.bad else ""
     return "\n".join(
         [
+            *_first_prompts(prediction, out),
             f"{len(album.image_ids)} images{bad}, {prediction.seconds:.1f} s on "
             f"{prediction.placement}",
             f"preset {config.name}: {members or 'nothing but the prior'}{left_out(prediction)}",
@@ -110,6 +125,30 @@ def summary(prediction: Prediction, out: Path) -> str:
             f"record      {out / 'run.json'}, embeddings {out / 'embeddings'}",
         ]
     )
+
+
+def _first_prompts(prediction: Prediction, out: Path) -> Iterator[str]:
+    """A line for each of the first images: id, trust, prompt."""
+    first = list(prediction.prompts.items())[:_PROMPTS_SHOWN]
+    width = max((len(image_id) for image_id, _ in first), default=0)
+    for image_id, prompt in first:
+        yield f"{image_id:{width}}  {prompt.trust:.2f}  {_in_one_line(prompt.text)}"
+    more = len(prediction.prompts) - len(first)
+    if more:
+        yield f"{'…':{width}}  {more} more in {out / 'predictions.csv'}"
+
+
+def _in_one_line(text: str) -> str:
+    """A text that a terminal shows as it is: known prompts may hold anything."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _where_sidecars_are(prediction: Prediction, out: Path) -> str:
+    """How many texts there are, and the folder."""
+    from prompt_ensemble.run.sidecars import FOLDER
+
+    count = len(prediction.prompts)
+    return f"{out / FOLDER} ({count})" if count else "none: this run has no prompt in words"
 
 
 def left_out(prediction: Prediction) -> str:
@@ -121,4 +160,9 @@ def as_record(prediction: Prediction, out: Path) -> str:
     """The same for a program."""
     from prompt_ensemble.run.results import run_record
 
-    return json.dumps({"submission": str(out / "submission.csv"), **run_record(prediction)})
+    prompts = {
+        image_id: {"prompt": prompt.text, "trust": round(prompt.trust, 4)}
+        for image_id, prompt in prediction.prompts.items()
+    }
+    submission = {"submission": str(out / "submission.csv")}
+    return json.dumps({**submission, **run_record(prediction), "prompts": prompts})

@@ -66,6 +66,8 @@ class Album:
 
     good: tuple[SurveyedImage, ...]
     bad: tuple[_BadImage, ...]
+    folders: tuple[Path, ...] = ()
+    """Where images were looked for, at any depth."""
 
     @property
     def image_ids(self) -> tuple[str, ...]:
@@ -101,7 +103,9 @@ def survey(
             advance(1)
     good = [image for image in surveyed if isinstance(image, SurveyedImage)]
     bad = [image for image in surveyed if isinstance(image, _BadImage)]
-    return Album(tuple(sorted(good, key=_image_id)), tuple(sorted(bad, key=_image_id)))
+    paths = [Path(source) for source in _listed(sources) if isinstance(source, Path | str)]
+    folders = tuple(path for path in paths if path.is_dir())
+    return Album(tuple(sorted(good, key=_image_id)), tuple(sorted(bad, key=_image_id)), folders)
 
 
 def _memory_for_pictures() -> int:
@@ -113,16 +117,24 @@ def _memory_for_pictures() -> int:
     return min(_MOST_KEPT_BYTES, int(whole * _SHARE_OF_MEMORY))
 
 
+def _listed(sources: Sources) -> Sequence[Source]:
+    """Sources that are not named by a mapping, one after another."""
+    if isinstance(sources, Mapping):
+        return []
+    if isinstance(sources, Path | str | ImageFile | Image.Image | np.ndarray | bytes):
+        return [sources]
+    return sources
+
+
 def _named(sources: Sources) -> Iterator[ImageFile | tuple[str, _Picture]]:
     """Every image with its id, whatever it is given as."""
     if isinstance(sources, Mapping):
         yield from sources.items()
         return
-    if isinstance(sources, Path | str | ImageFile | Image.Image | np.ndarray | bytes):
-        sources = [sources]
-    files = [source for source in sources if isinstance(source, Path | str)]
-    listed = [source for source in sources if isinstance(source, ImageFile)]
-    pictures = [s for s in sources if isinstance(s, Image.Image | np.ndarray | bytes)]
+    unnamed = _listed(sources)
+    files = [source for source in unnamed if isinstance(source, Path | str)]
+    listed = [source for source in unnamed if isinstance(source, ImageFile)]
+    pictures = [s for s in unnamed if isinstance(s, Image.Image | np.ndarray | bytes)]
     names = [f"image{number}" for number in range(len(pictures))]
     if files or not (pictures or listed):
         found = find_images(files)

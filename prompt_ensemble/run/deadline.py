@@ -22,8 +22,9 @@ from prompt_ensemble.run.store import SHARD_IMAGES, shard_size
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _WRITING = 20.0
-_WRITING_AN_IMAGE = 0.005
-"""Seconds kept back for the blend and the files, and for each image; measured ones are a fifth."""
+_WRITING_AN_IMAGE = 0.02
+"""Seconds kept back for the blend and the files, and for each image, whose picture on the page may
+have to be decoded again; measured ones are half, on two busy cores."""
 _LARGEST_RESERVE = 0.1
 """But never more than this share of the time there is."""
 

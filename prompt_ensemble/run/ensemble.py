@@ -62,6 +62,7 @@ def predict(
     workers: int | None = None,
     deadline: str | float | None = None,
     sample: Path | str | None = None,
+    sidecars: bool = False,
     meanwhile: Callable[[Embeddings], object] | None = None,
     progress: Progress = silent,
 ) -> Prediction:
@@ -77,7 +78,7 @@ def predict(
     ) as ensemble:  # fmt: skip
         return ensemble.predict(
             images, out, on_bad_image=on_bad_image, deadline=deadline, sample=sample,
-            meanwhile=meanwhile, started=started,
+            sidecars=sidecars, meanwhile=meanwhile, started=started,
         )  # fmt: skip
 
 
@@ -163,6 +164,7 @@ class Ensemble:
         on_bad_image: str = "fail",
         deadline: str | float | None = None,
         sample: Path | str | None = None,
+        sidecars: bool = False,
         meanwhile: Callable[[Embeddings], object] | None = None,
         started: float | None = None,
     ) -> Prediction:
@@ -170,8 +172,9 @@ class Ensemble:
 
         With ``out`` everything is written there, ``submission.csv`` last and in the order of
         ``sample``, and ``out/store`` keeps what is finished, so that the same call continues a
-        stopped one. With ``on_bad_image="prior"`` images that cannot be read get the preset's
-        prior instead of stopping the run.
+        stopped one; ``sidecars`` adds a text file with the prompt of each image. With
+        ``on_bad_image="prior"`` images that cannot be read get the preset's prior instead of
+        stopping the run.
 
         With a ``deadline`` (``"8h30m"`` or seconds, from ``started`` or now) members that cannot
         end in time are left out, and ``meanwhile`` is given what there is: first the prior for
@@ -212,7 +215,8 @@ class Ensemble:
             {name: path for name, path in trained_on.items() if path}, words,
         )  # fmt: skip
         if out is not None:
-            write_results(prediction, Path(out), Path(sample) if sample else None)
+            order = Path(sample) if sample else None
+            write_results(prediction, Path(out), order, sidecars=sidecars)
         return prediction
 
     def embed(self, images: Sources) -> Embeddings:

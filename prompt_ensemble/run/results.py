@@ -13,6 +13,7 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.submission import submission_ids, write_submission
 from prompt_ensemble.run.page import write_report
 from prompt_ensemble.run.prediction import Prediction
+from prompt_ensemble.run.sidecars import FOLDER, write_sidecars
 
 RECORDED_PACKAGES = (
     "prompt-ensemble",
@@ -29,7 +30,9 @@ TRAINED_ON_FOLDER = "trained_on"
 """Which prompts members were trained on, so that tuning and evaluating can tell a leak."""
 
 
-def write_results(prediction: Prediction, out: Path, sample: Path | None = None) -> None:
+def write_results(
+    prediction: Prediction, out: Path, sample: Path | None = None, *, sidecars: bool = False
+) -> None:
     """Everything a run leaves, ``submission.csv`` last: where it is, all the rest is."""
     ids = submission_ids(sample) if sample else None
     for name, result in prediction.members.items():
@@ -40,6 +43,8 @@ def write_results(prediction: Prediction, out: Path, sample: Path | None = None)
     _write_confidence(prediction, out / CONFIDENCE_TABLE)
     write_report(prediction, out / "report.html")
     write_atomically(out / "run.json", json.dumps(run_record(prediction), indent=2) + "\n")
+    if sidecars:
+        write_sidecars(prediction, out / FOLDER)
     write_submission(out / "submission.csv", prediction.embeddings, ids)
 
 
