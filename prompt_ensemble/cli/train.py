@@ -209,7 +209,8 @@ def captioner(
 )  # fmt: skip
 @click.option(
     "--truth", required=True, type=click.Path(path_type=Path),
-    help="The true prompts of those images: prompts.csv (imgId,prompt) or embeddings.",
+    help="The true prompts of those images: prompts.csv (imgId,prompt) or embeddings; texts near "
+    "to them are not trained on, so that the writer may be judged on those images.",
 )  # fmt: skip
 @click.option("--column", default="prompt", show_default=True, help="Column of parquet files.")
 @out
@@ -262,7 +263,8 @@ def writer(
         plain_prompts(stream_prompts(sources, column)),
         Disturbance.of(guessed.vectors, true.vectors),
         read_recipe(WriterRecipe, recipe, options.read_settings(settings)), out,
-        encode=encode, checkpoint_every=checkpoint_every, cpu=cpu, progress=shown,
+        encode=encode, avoid=true.vectors, checkpoint_every=checkpoint_every, cpu=cpu,
+        progress=shown,
     )  # fmt: skip
     click.echo(json.dumps(record) if as_json else f"saved in {out / 'writer'}")
 

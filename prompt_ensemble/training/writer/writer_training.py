@@ -30,6 +30,8 @@ from prompt_ensemble.training.writer.texts import variants
 log = logging.getLogger(__name__)
 _WINDOW = 8
 """Batches of texts from which one is drawn."""
+_NEAR = 0.9
+"""Cosine from which on two prompts are all but the same."""
 _JUDGED = 2000
 """Prompts held out, whose loss is noted."""
 
@@ -89,6 +91,7 @@ def train_writer(
     out: Path,
     *,
     encode: Encode,
+    avoid: np.ndarray | None = None,
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     cpu: bool = False,
@@ -96,7 +99,8 @@ def train_writer(
 ) -> dict[str, Any]:
     """Train, resuming what ``out`` holds; the writer is saved in ``out/writer`` at the end.
 
-    The last of the distinct ``prompts`` are held out, to be judged by their loss.
+    A few of the distinct ``prompts`` are held out, to be judged by their loss. Texts that are all
+    but one of those with the unit rows ``avoid``, on which the writer will be judged, are left out.
     """
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     torch.manual_seed(recipe.seed)
@@ -104,6 +108,10 @@ def train_writer(
     judged = [prompts[row] for row in order[: min(_JUDGED, len(prompts) // 10)]]
     training = [prompts[row] for row in order[len(judged) :]]
     training += variants(training, recipe.variants, recipe.seed)
+    vectors = np.asarray(encode(training), np.float32)
+    if avoid is not None:
+        rows = far_from(vectors, avoid)
+        training, vectors = [training[row] for row in rows.tolist()], vectors[rows]
     tokenizer = learn_vocabulary(training, recipe.vocabulary)
     spec = DecoderSpec(
         "transformer", tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
@@ -114,8 +122,9 @@ def train_writer(
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
     writer = Writer(WriterCard(spec, recipe.rows))
-    examples = _examples(training, tokenizer, disturbance, recipe, encode, accelerator.device)
-    held_out = _examples(judged, tokenizer, disturbance, recipe, encode, accelerator.device)
+    device = accelerator.device
+    examples = _examples(training, vectors, tokenizer, disturbance, recipe, device)
+    held_out = _examples(judged, encode(judged), tokenizer, disturbance, recipe, device)
     with torch.no_grad():
         writer.centre.copy_(examples.vectors.float().mean(0))
     loop = DecoderLoop(_WriterLoss(writer, recipe.smoothing), recipe, accelerator)
@@ -140,18 +149,25 @@ def train_writer(
 
 def _examples(
     texts: Sequence[str],
+    vectors: np.ndarray,
     tokenizer: Any,
     disturbance: Disturbance,
     recipe: WriterRecipe,
-    encode: Encode,
     device: torch.device,
 ) -> WriterExamples:
     """Texts with their embeddings, in half precision, on the device."""
     tokens = encode_texts(tokenizer, texts, recipe.longest)
     lengths = (tokens != PAD).sum(1)
     order = lengths.argsort(stable=True)
-    vectors = torch.from_numpy(np.asarray(encode(texts))).half()
+    rows = torch.from_numpy(vectors).half()
     return WriterExamples(
         tokens[order].to(torch.int16).to(device), tuple(lengths[order].tolist()),
-        vectors[order].to(device), disturbance.to(device), recipe,
+        rows[order].to(device), disturbance.to(device), recipe,
     )  # fmt: skip
+
+
+def far_from(vectors: np.ndarray, avoid: np.ndarray) -> np.ndarray:
+    """Numbers of the unit rows that are near to none of those to avoid."""
+    parts = np.array_split(vectors, max(1, len(vectors) // 8192))
+    nearest = np.concatenate([(part @ avoid.T).max(axis=1) for part in parts])
+    return np.flatnonzero(nearest < _NEAR)
