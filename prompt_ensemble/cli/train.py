@@ -269,7 +269,7 @@ def writer(
 
 def summary(record: dict[str, object]) -> str:
     """The same for people."""
-    score = record["score"]
+    score = record.get("score")
     scored = "nothing was held out"
     if isinstance(score, float):
         scored = f"held-out mean cosine {score:.4f} on {record['judged_on']} pairs"

@@ -7,12 +7,14 @@ that the tower need not run twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions, CaptionPredictor
 from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.folders import check_configs, opening
@@ -51,6 +53,11 @@ class TrainedCaptionerPredictor(CaptionPredictor):
 
         return read_captioner_card(self.path)
 
+    def saved_generation(self) -> Generation:
+        """The usual, within what the decoder has positions for."""
+        usual = super().saved_generation()
+        return replace(usual, max_length=min(usual.max_length, self.card.decoder.longest))
+
     def identity(self) -> Mapping[str, object]:
         """The usual, and digests of the tower's published weights."""
         from prompt_ensemble.models.weights import weights_digest
@@ -64,6 +71,11 @@ class TrainedCaptionerPredictor(CaptionPredictor):
         for name in self.card.tower.backbones:
             self.roots.find(name)
 
+    def trained_on(self) -> Path | None:
+        """The list of training prompts in the folder."""
+        path = self.path / TRAINED_ON
+        return path if path.is_file() else None
+
     def needs(self) -> tuple[str, ...]:
         """The member whose features are taken."""
         return (self.options.features_from,) if self.options.features_from else ()
@@ -73,8 +85,9 @@ class TrainedCaptionerPredictor(CaptionPredictor):
         if not self.options.features_from:
             return super().open(placement)
         with opening(self.path):
-            source = self.options.features_from
-            return _OpenedOnFeatures(self.load(placement), source, placement.device)
+            source, card = self.options.features_from, self.card
+            width = card.features * max(1, card.cells**2)
+            return _OpenedOnFeatures(self.load(placement), source, width, placement.device)
 
     def load(self, placement: Placement) -> SearchingCaptioner:
         """Decoder, word pieces and, if it looks itself, the tower."""
@@ -128,9 +141,12 @@ class _OpenedOnFeatures(OpenedModel):
 
     reads_pixels = False
 
-    def __init__(self, captioner: SearchingCaptioner, source: str, device: torch.device) -> None:
+    def __init__(
+        self, captioner: SearchingCaptioner, source: str, width: int, device: torch.device
+    ) -> None:
         self.captioner = captioner
         self.source = source
+        self.width = width
         self.device = device
 
     def run(self, batch: Batch) -> Outputs:
@@ -142,6 +158,12 @@ class _OpenedOnFeatures(OpenedModel):
             raise BadConfig(
                 f"member {self.source!r} keeps no features for the captioner; set its option "
                 "keep_features = true"
+            )
+        if rows.shape[1] != self.width:
+            raise BadConfig(
+                f"member {self.source!r} keeps {rows.shape[1]} features an image, the captioner "
+                f"was trained on {self.width}; name a member with the captioner's own tower, or "
+                "leave features_from out"
             )
         features = torch.from_numpy(rows).to(self.device)
         lines = self.captioner.describe(self.captioner.begin(features), features)

@@ -19,7 +19,12 @@ from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.images.preprocessing import Preprocessing
-from prompt_ensemble.models.checkpoints import load_state, load_strictly, read_json
+from prompt_ensemble.models.checkpoints import (
+    load_state,
+    load_strictly,
+    read_json,
+    refuse_larger,
+)
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.packed_rows import pack_state, unpack_state
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, build_decoder, tied_names
@@ -81,7 +86,10 @@ def save_captioner(captioner: Captioner, tokenizer: Any, card: CaptionerCard, fo
 
 def load_captioner(folder: Path) -> tuple[Captioner, Any]:
     """A saved captioner in float32 on the CPU, and its word pieces."""
-    captioner = Captioner(read_captioner_card(folder))
+    card = read_captioner_card(folder)
+    with torch.device("meta"):
+        refuse_larger(Captioner(card), [folder])
+    captioner = Captioner(card)
     state = unpack_state(load_state(folder / WEIGHTS))
     twins = tied_names(captioner)
     state |= {name: state[twin] for name, twin in twins.items() if twin in state}

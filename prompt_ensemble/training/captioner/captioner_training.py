@@ -17,6 +17,7 @@ from torch import nn
 
 from prompt_ensemble import __version__
 from prompt_ensemble.core.embeddings import Encode, unit_rows
+from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
@@ -131,7 +132,7 @@ def fit_captioner(
     device = accelerator.device
     rows = torch.from_numpy(features).to(device)
     examples = CaptionExamples(
-        rows, encode_texts(tokenizer, texts, spec.longest).to(torch.int16).to(device),
+        rows, encode_texts(tokenizer, texts, spec.longest).to(torch.int32).to(device),
         torch.from_numpy(np.cumsum(chances)).float().to(device),
         rows.float().std(0) * recipe.feature_noise,
     )  # fmt: skip
@@ -168,6 +169,8 @@ def train_captioner(
     features = _features(images, tower, recipe, pairs.digest, cache or out, roots, progress)
     texts = [plain_prompt(prompt) for prompt in pairs.prompts]
     training = np.array([row for row in training.tolist() if texts[row]], np.int64)
+    if not len(training):
+        raise BadConfig("no prompt to train on has two plain words or more; give other pairs")
     chances = row_chances(pairs.prompts, pairs.tiers.tolist(), recipe.shares())
     record: dict[str, Any] = {
         "recipe": asdict(recipe), "held_out": asdict(held_out), "pairs_sha256": pairs.digest,
@@ -186,7 +189,7 @@ def train_captioner(
     folder = out / "captioner"
     save_captioner(captioner, tokenizer, replace(card, training=record), folder)
     if len(judged):
-        said = captions_of(folder, roots, features[image_of[judged]])
+        said = captions_of(folder, roots, features[image_of[judged]], "cpu" if cpu else "auto")
         truth = unit_rows(encode([pairs.prompts[row] for row in judged]))
         cosines = np.einsum("ij,ij->i", unit_rows(encode(said)), truth)
         images_of = Counter(pairs.prompts[row] for row in judged)
@@ -199,13 +202,15 @@ def train_captioner(
     return record
 
 
-def captions_of(folder: Path, roots: WeightRoots, features: np.ndarray) -> list[str]:
+def captions_of(
+    folder: Path, roots: WeightRoots, features: np.ndarray, device: str = "auto"
+) -> list[str]:
     """What a saved captioner says of these features, as a member of an ensemble says it."""
     options = {"features_from": "tower"}
     member = make_member(
         MemberConfig("captioner", "captioner", str(folder), 1.0, 64, options), roots
     )
-    opened = member.predictor.open(choose_placement("auto"))
+    opened = member.predictor.open(choose_placement(device))
     said: list[str] = []
     for start in range(0, len(features), 64):
         rows = features[start : start + 64].astype(np.float32)
