@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -98,17 +98,10 @@ class TrainedCaptionerPredictor(CaptionPredictor):
             load_backbones,
         )
         from prompt_ensemble.models.text_decoder.captioner import load_captioner
-        from prompt_ensemble.models.text_decoder.vocabulary import (
-            END,
-            PAD,
-            START,
-            UNKNOWN,
-            read_tokens,
-        )
         from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
         from prompt_ensemble.models.text_generation.token_rules import TokenRules
 
-        captioner, tokenizer = load_captioner(self.path)
+        captioner, words = load_captioner(self.path)
         captioner.to(placement.device)
 
         def from_features(features: torch.Tensor) -> Decoding:
@@ -127,12 +120,12 @@ class TrainedCaptionerPredictor(CaptionPredictor):
         return SearchingCaptioner(
             self.card.preprocessing,
             begin,
-            prompt=[START],
-            end=END,
-            read=partial(read_tokens, tokenizer),
+            prompt=[words.start],
+            end=words.end,
+            read=words.read,
             generation=self.generation,
             longest=self.card.decoder.longest,
-            rules=TokenRules(never=(PAD, START, UNKNOWN), never_first=(END,)),
+            rules=TokenRules(never=words.never, never_first=(words.end,)),
         )
 
 

@@ -28,7 +28,8 @@ from prompt_ensemble.models.checkpoints import (
 )
 from prompt_ensemble.models.folders import opening
 from prompt_ensemble.models.packed_rows import pack_state, unpack_state
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, build_decoder, tied_names
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, tied_names
+from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
 from prompt_ensemble.models.text_decoder.vocabulary import TOKENIZER_FILE, load_vocabulary
 
 _FORMAT = 1

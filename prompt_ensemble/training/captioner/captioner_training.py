@@ -30,13 +30,16 @@ from prompt_ensemble.models.image_towers.eight_bits import multiplies_exactly
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec, describe_tower
 from prompt_ensemble.models.regressor.views import View
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
-from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
-from prompt_ensemble.models.text_decoder.writer import load_writer
+from prompt_ensemble.models.text_decoder.words import Words
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
 from prompt_ensemble.run.members import make_member
+from prompt_ensemble.training.captioner.language_model import (
+    choose_what_learns,
+    merge_what_was_learnt,
+)
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
+from prompt_ensemble.training.captioner.start import check_start, start_of
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.held_out import HeldOut, split_rows
 from prompt_ensemble.training.tower_features import tower_features
@@ -97,42 +100,33 @@ def fit_captioner(
     recipe: CaptionerRecipe,
     out: Path,
     *,
-    writer: Path | None = None,
+    roots: WeightRoots,
     checkpoint_every: int = 500,
     stop_after: int | None = None,
     cpu: bool = False,
     progress: Progress = silent,
-) -> tuple[Captioner, Any, CaptionerCard]:
-    """A captioner, its word pieces and its description; resumes what ``out`` holds.
+) -> tuple[Captioner, Words, CaptionerCard]:
+    """A captioner, its words and its description; resumes what ``out`` holds.
 
-    ``writer`` is the folder of a prompt writer whose decoder training starts from; its word pieces
-    are kept.
+    ``roots`` find what the recipe starts from.
     """
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     torch.manual_seed(recipe.seed)
-    started = load_writer(writer) if writer else None
-    if started:
-        tokenizer, spec = started[1], started[2].decoder
-    else:
-        tokenizer = learn_vocabulary(texts, recipe.vocabulary)
-        spec = DecoderSpec(
-            recipe.decoder, tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
-            recipe.longest, recipe.dropout,
-        )  # fmt: skip
+    start = start_of(texts, recipe, roots)
     squares = max(1, recipe.cells**2)
     width = features.shape[1] // squares
     record = {
         "recipe": asdict(recipe), "pairs": len(texts),
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
-    card = CaptionerCard(*tower, spec, width, recipe.cells, recipe.rows, record)
+    card = CaptionerCard(*tower, start.spec, width, recipe.cells, recipe.rows, record)
     captioner = Captioner(card)
-    if started:
-        captioner.decoder.load_state_dict(started[0].decoder.state_dict())
+    captioner.decoder.load_state_dict({**captioner.decoder.state_dict(), **start.weights})
+    choose_what_learns(captioner.decoder, recipe)
     device = accelerator.device
     rows = torch.from_numpy(features).to(device)
     examples = CaptionExamples(
-        rows, encode_texts(tokenizer, texts, spec.longest).to(torch.int32).to(device),
+        rows, start.words.encode(texts, start.spec.longest).to(torch.int32).to(device),
         torch.from_numpy(np.cumsum(chances)).float().to(device),
         rows.float().std(0) * recipe.feature_noise,
     )  # fmt: skip
@@ -140,8 +134,9 @@ def fit_captioner(
     loop.train(
         examples, out, checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress
     )
-    loop.network.load_state_dict(loop.average.state)
-    return captioner.eval(), tokenizer, card
+    loop.put(loop.average.state)
+    merge_what_was_learnt(captioner.decoder)
+    return captioner.eval(), start.words, card
 
 
 def train_captioner(
@@ -163,6 +158,7 @@ def train_captioner(
     The captioner is saved in ``out/captioner`` once all steps are taken.
     """
     held_out = held_out or HeldOut()
+    check_start(recipe, roots)
     tower = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
     training, judged = split_rows(pairs, unit_rows(encode(pairs.prompts)), held_out)
     images, image_of = _distinct_images(pairs)
@@ -178,16 +174,15 @@ def train_captioner(
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
     write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
-    writer = roots.find(recipe.start_from).path if recipe.start_from else None
-    captioner, tokenizer, card = fit_captioner(
+    captioner, words, card = fit_captioner(
         features[image_of[training]], [texts[row] for row in training], chances[training], tower,
-        recipe, out, writer=writer, checkpoint_every=checkpoint_every, stop_after=stop_after,
+        recipe, out, roots=roots, checkpoint_every=checkpoint_every, stop_after=stop_after,
         cpu=cpu, progress=progress,
     )  # fmt: skip
     if stop_after is not None and stop_after < recipe.steps:
         return record
     folder = out / "captioner"
-    save_captioner(captioner, tokenizer, replace(card, training=record), folder)
+    save_captioner(captioner, words, replace(card, training=record), folder)
     if len(judged):
         said = captions_of(folder, roots, features[image_of[judged]], "cpu" if cpu else "auto")
         truth = unit_rows(encode([pairs.prompts[row] for row in judged]))

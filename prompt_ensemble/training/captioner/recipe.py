@@ -21,7 +21,12 @@ class CaptionerRecipe(DecoderRecipe):
     """Squares a side of the tower's map; 0 is its one pooled row."""
     start_from: str = ""
     """Weights of a prompt writer whose decoder, which knows texts, is where training starts."""
-    decoder: Literal["transformer", "recurrent"] = "transformer"
+    decoder: Literal["transformer", "recurrent", "language-model"] = "transformer"
+    language_model: str = ""
+    """Weights of the decoder ``language-model``: a folder of transformers, GPT-2 and the like."""
+    tuned: Literal["frozen", "lora", "whole"] = "frozen"
+    """How much of the language model learns; what turns an image into its words always does."""
+    lora_rank: int = 8
 
     steps: int = 1500
     batch_size: int = 256

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_language_model import ROWS, save_gpt2
+from tiny_language_model import spec as language_model_spec
 from tiny_tower import NAME, save_tiny_tower
 from tiny_writer import PREPROCESSING, TEXTS, tiny_spec
 
@@ -26,6 +28,8 @@ from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.regressor_folder import RegressorCard, save_regressor
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
+from prompt_ensemble.models.text_decoder.words import OwnPieces, PublishedPieces
+from prompt_ensemble.models.transformers_folders import load_tokenizer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig, RunConfig
 
@@ -37,11 +41,12 @@ SHORT = {"max_length": 12}
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Folders ``pooled``, ``map`` and ``recurrent`` of captioners, ``mine`` of a regressor."""
+    """Captioners ``pooled``, ``map``, ``recurrent`` and ``gpt2``, and a regressor ``mine``."""
     roots = save_tiny_tower(tmp_path / "weights")
     save_one(tmp_path / "weights" / "pooled")
     save_one(tmp_path / "weights" / "map", cells=2)
     save_one(tmp_path / "weights" / "recurrent", kind="recurrent")
+    save_one(tmp_path / "weights" / "gpt2", kind="language-model")
     tower, head = build_tower(SPEC), HeadSpec("linear", FEATURES)
     load_backbones(tower, SPEC, roots)
     save_regressor(
@@ -53,14 +58,19 @@ def root(tmp_path: Path) -> Path:
 
 def save_one(folder: Path, kind: str = "transformer", cells: int = 0) -> None:
     """Weights are drawn wide, so that captions differ between images."""
-    tokenizer = learn_vocabulary(TEXTS, 120)
-    card = CaptionerCard(SPEC, PREPROCESSING, tiny_spec(tokenizer, kind), FEATURES, cells, rows=2)
+    if kind == "language-model":
+        published = load_tokenizer(save_gpt2(folder.with_suffix(".published")))
+        words, spec = PublishedPieces(published, ROWS), language_model_spec()
+    else:
+        tokenizer = learn_vocabulary(TEXTS, 120)
+        words, spec = OwnPieces(tokenizer), tiny_spec(tokenizer, kind)
+    card = CaptionerCard(SPEC, PREPROCESSING, spec, FEATURES, cells, rows=2)
     captioner = Captioner(card)
     generator = torch.Generator().manual_seed(3)
     for name, tensor in captioner.state_dict().items():
         if "norm" not in name and "ln_" not in name:
             tensor.normal_(0, 0.6, generator=generator)
-    save_captioner(captioner, tokenizer, card, folder)
+    save_captioner(captioner, words, card, folder)
 
 
 @pytest.fixture
@@ -98,7 +108,7 @@ def said_of(root: Path, rows: np.ndarray | None, count: int, name: str = "pooled
     return [best.text for best, *_ in lines]
 
 
-@pytest.mark.parametrize("name", ["pooled", "map", "recurrent"])
+@pytest.mark.parametrize("name", ["pooled", "map", "recurrent", "gpt2"])
 def test_an_image_is_captioned_alone_as_in_a_batch(
     root: Path, pictures: torch.Tensor, name: str
 ) -> None:

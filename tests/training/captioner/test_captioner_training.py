@@ -19,6 +19,7 @@ from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
 from prompt_ensemble.data.pairs import join_pairs, read_pairs
 from prompt_ensemble.models.checkpoints import load_state
 from prompt_ensemble.models.text_decoder.captioner import load_captioner
+from prompt_ensemble.models.text_decoder.words import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import load_writer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.captioner.captioner_training import row_chances, train_captioner
@@ -106,9 +107,10 @@ def test_training_starts_from_a_writers_decoder(tmp_path: Path) -> None:
     save_tiny_writer(tmp_path / "weights" / "writer")
     recipe = replace(TINY, start_from="writer", rate=1e-9, weight_decay=0.0)
     train(tmp_path, "run", recipe, roots=roots)
-    captioner, tokenizer = load_captioner(tmp_path / "run" / "captioner")
+    captioner, words = load_captioner(tmp_path / "run" / "captioner")
     writer, pieces, _ = load_writer(tmp_path / "weights" / "writer")
-    assert tokenizer.to_str() == pieces.to_str()
+    assert isinstance(words, OwnPieces)
+    assert words.tokenizer.to_str() == pieces.to_str()
     for name, tensor in writer.decoder.state_dict().items():
         assert torch.allclose(captioner.decoder.state_dict()[name], tensor, atol=1e-2), name
 
