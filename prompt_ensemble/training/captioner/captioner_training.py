@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,47 +34,22 @@ from prompt_ensemble.models.text_decoder.words import Words
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
 from prompt_ensemble.run.members import make_member
+from prompt_ensemble.training.captioner.examples import CaptionExamples, row_chances
 from prompt_ensemble.training.captioner.language_model import (
     choose_what_learns,
     merge_what_was_learnt,
 )
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
+from prompt_ensemble.training.captioner.self_critical import (
+    Reward,
+    closeness,
+    train_self_critically,
+)
 from prompt_ensemble.training.captioner.start import check_start, start_of
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.held_out import HeldOut, split_rows
 from prompt_ensemble.training.tower_features import tower_features
 from prompt_ensemble.training.writer.texts import plain_prompt
-
-
-@dataclass(frozen=True, eq=False)
-class CaptionExamples:
-    """Features of images and tokens of their texts, on the device."""
-
-    features: torch.Tensor
-    tokens: torch.Tensor
-    cumulative: torch.Tensor
-    """``(N,)`` running sums of the rows' chances to be drawn."""
-    noise: torch.Tensor
-    """``(F,)`` size of what is added to each feature."""
-
-    def batch(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
-        """Tokens and features of rows drawn by their chances."""
-        device = self.features.device
-        places = torch.rand(count, generator=generator, device=device) * self.cumulative[-1]
-        rows = torch.searchsorted(self.cumulative, places).clamp(max=len(self.cumulative) - 1)
-        features = self.features[rows].float()
-        drawn = torch.randn(features.shape, generator=generator, device=device)
-        return self.tokens[rows].long(), features + self.noise * drawn
-
-
-def row_chances(
-    texts: Sequence[str], tiers: Sequence[str], shares: Mapping[str, float]
-) -> np.ndarray:
-    """Each row's chance to be drawn: its tier's share over the images of its text."""
-    images = Counter(texts)
-    return np.array(
-        [shares.get(tier, 1.0) / images[text] for text, tier in zip(texts, tiers, strict=True)]
-    )
 
 
 class _CaptionLoss(nn.Module):
@@ -101,6 +76,7 @@ def fit_captioner(
     out: Path,
     *,
     roots: WeightRoots,
+    reward: Reward,
     checkpoint_every: int = 500,
     stop_after: int | None = None,
     cpu: bool = False,
@@ -108,7 +84,7 @@ def fit_captioner(
 ) -> tuple[Captioner, Words, CaptionerCard]:
     """A captioner, its words and its description; resumes what ``out`` holds.
 
-    ``roots`` find what the recipe starts from.
+    ``roots`` find what the recipe starts from; ``reward`` is for the self-critical steps.
     """
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     torch.manual_seed(recipe.seed)
@@ -135,6 +111,12 @@ def fit_captioner(
         examples, out, checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress
     )
     loop.put(loop.average.state)
+    left = None if stop_after is None else stop_after - recipe.steps
+    if recipe.self_critical_steps and (left is None or left > 0):
+        train_self_critically(
+            captioner, start.words, examples, reward, recipe, out, accelerator,
+            checkpoint_every=checkpoint_every, stop_after=left, progress=progress,
+        )  # fmt: skip
     merge_what_was_learnt(captioner.decoder)
     return captioner.eval(), start.words, card
 
@@ -160,7 +142,8 @@ def train_captioner(
     held_out = held_out or HeldOut()
     check_start(recipe, roots)
     tower = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
-    training, judged = split_rows(pairs, unit_rows(encode(pairs.prompts)), held_out)
+    truth = unit_rows(encode(pairs.prompts))
+    training, judged = split_rows(pairs, truth, held_out)
     images, image_of = _distinct_images(pairs)
     features = _features(images, tower, recipe, pairs.digest, cache or out, roots, progress)
     texts = [plain_prompt(prompt) for prompt in pairs.prompts]
@@ -176,17 +159,16 @@ def train_captioner(
     write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
     captioner, words, card = fit_captioner(
         features[image_of[training]], [texts[row] for row in training], chances[training], tower,
-        recipe, out, roots=roots, checkpoint_every=checkpoint_every, stop_after=stop_after,
-        cpu=cpu, progress=progress,
+        recipe, out, roots=roots, reward=closeness(encode, truth[training]),
+        checkpoint_every=checkpoint_every, stop_after=stop_after, cpu=cpu, progress=progress,
     )  # fmt: skip
-    if stop_after is not None and stop_after < recipe.steps:
+    if stop_after is not None and stop_after < recipe.steps + recipe.self_critical_steps:
         return record
     folder = out / "captioner"
     save_captioner(captioner, words, replace(card, training=record), folder)
     if len(judged):
         said = captions_of(folder, roots, features[image_of[judged]], "cpu" if cpu else "auto")
-        truth = unit_rows(encode([pairs.prompts[row] for row in judged]))
-        cosines = np.einsum("ij,ij->i", unit_rows(encode(said)), truth)
+        cosines = closeness(encode, truth[judged])(said, np.arange(len(judged)))
         images_of = Counter(pairs.prompts[row] for row in judged)
         weights = [1 / images_of[pairs.prompts[row]] for row in judged]
         record["score"] = float(np.average(cosines, weights=weights))

@@ -36,6 +36,9 @@ class CaptionerRecipe(DecoderRecipe):
     average: float = 0.995
     feature_noise: float = 0.1
     """Of the features' own spread, added in training."""
+    self_critical_steps: int = 0
+    """Further steps on captions drawn and rewarded; the steps before them learn from true ones."""
+    self_critical_rate: float = 3e-5
     share_a: float = 1.0
     share_b: float = 0.1
     share_c: float = 0.1

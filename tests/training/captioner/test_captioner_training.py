@@ -22,7 +22,8 @@ from prompt_ensemble.models.text_decoder.captioner import load_captioner
 from prompt_ensemble.models.text_decoder.words import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import load_writer
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.training.captioner.captioner_training import row_chances, train_captioner
+from prompt_ensemble.training.captioner.captioner_training import train_captioner
+from prompt_ensemble.training.captioner.examples import row_chances
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
 from prompt_ensemble.training.held_out import HeldOut
 from prompt_ensemble.training.journal import Journal
