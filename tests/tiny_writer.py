@@ -14,6 +14,7 @@ from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
+from prompt_ensemble.models.text_decoder.words import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import Writer, WriterCard, save_writer
 
 TEXTS = (
@@ -46,7 +47,7 @@ def save_tiny_captioner(folder: Path, features: int = 5, cells: int = 0) -> Path
     tokenizer = learn_vocabulary(TEXTS, 120)
     torch.manual_seed(0)
     card = CaptionerCard(TOWER, PREPROCESSING, tiny_spec(tokenizer), features, cells, rows=2)
-    save_captioner(Captioner(card), tokenizer, card, folder)
+    save_captioner(Captioner(card), OwnPieces(tokenizer), card, folder)
     return folder
 
 

@@ -178,7 +178,9 @@ def captioner(
     """Train a captioner on a frozen image tower; the same command continues a stopped run.
 
     The tower's features are made once and kept. With start_from=WRITER in the recipe the decoder
-    begins as that prompt writer's, which has learnt from texts alone.
+    begins as that prompt writer's, which has learnt from texts alone; with
+    decoder=language-model language_model=FOLDER it is GPT-2 or the like. self_critical_steps=N goes
+    on with N steps in which captions are drawn and rewarded by their cosine with the true prompt.
     """
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.data.pairs import join_pairs, read_pairs
@@ -271,7 +273,7 @@ def writer(
 
 def summary(record: dict[str, object]) -> str:
     """The same for people."""
-    score = record["score"]
+    score = record.get("score")
     scored = "nothing was held out"
     if isinstance(score, float):
         scored = f"held-out mean cosine {score:.4f} on {record['judged_on']} pairs"

@@ -18,7 +18,12 @@ from typing import Any
 from prompt_ensemble.core.errors import BadWeights, PromptEnsembleError
 from prompt_ensemble.models.checkpoints import read_json, read_json_list
 
-_CARD = "regressor.json"
+_CARDS = {
+    "regressor.json": ("tower",),
+    "captioner.json": ("tower", "decoder"),
+    "writer.json": ("decoder",),
+}
+"""Descriptions of our own; these parts of them say what is built, the rest records a training."""
 _CONFIG_FILES = (
     "config.json",
     "tokenizer_config.json",
@@ -26,7 +31,7 @@ _CONFIG_FILES = (
     "processor_config.json",
     "generation_config.json",
     "open_clip_config.json",
-    _CARD,
+    *_CARDS,
     "sentence_*_config.json",
     "config_sentence_transformers.json",
     "*.safetensors.index.json",
@@ -119,8 +124,9 @@ def _check_folder(folder: Path) -> None:
     for pattern in _CONFIG_FILES:
         for file in sorted(folder.glob(pattern)):
             config = read_json(file)
-            # The rest of a regressor's description is a record of its training, paths included.
-            _check(config.get("tower") if file.name == _CARD else config, file, _MOST_LEVELS)
+            if parts := _CARDS.get(file.name):
+                config = {part: config.get(part) for part in parts}
+            _check(config, file, _MOST_LEVELS)
 
 
 def _check_modules(file: Path) -> Iterator[Path]:

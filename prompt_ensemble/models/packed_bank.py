@@ -1,4 +1,4 @@
-"""A bank of embeddings in four bits a number, and their mean: ``bank.safetensors`` in a folder."""
+"""A bank of embeddings in four bits a number: ``bank.safetensors`` in a folder."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ class PackedBank:
     """``(N, 192)`` uint8."""
     scales: np.ndarray
     """``(N,)`` float16."""
-    mean: np.ndarray
-    """``(384,)`` float32: the mean prompt, of which the rows need not be a fair sample."""
 
     @classmethod
-    def of(cls, vectors: np.ndarray, mean: np.ndarray) -> PackedBank:
+    def of(cls, vectors: np.ndarray) -> PackedBank:
         """Unit rows, packed."""
-        return cls(*pack_four(np.asarray(vectors, np.float32)), np.asarray(mean, np.float32))
+        return cls(*pack_four(np.asarray(vectors, np.float32)))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -43,7 +41,7 @@ class PackedBank:
         """Write the bank's file."""
         from safetensors.numpy import save
 
-        arrays = {"codes": self.codes, "mean": self.mean, "scales": self.scales}
+        arrays = {"codes": self.codes, "scales": self.scales}
         write_atomically(folder / BANK_FILE, save(arrays))
 
     @classmethod
@@ -54,11 +52,10 @@ class PackedBank:
         file = path / BANK_FILE if path.is_dir() else path
         try:
             with safe_open(file, framework="numpy") as stored:
-                bank = cls(*(stored.get_tensor(name) for name in ("codes", "scales", "mean")))
+                bank = cls(*(stored.get_tensor(name) for name in ("codes", "scales")))
             fits = bank.codes.dtype == np.uint8 and bank.codes.shape[1:] == (EMBEDDING_WIDTH // 2,)
-            whole = bank.scales.shape == (len(bank),) and bank.mean.shape == (EMBEDDING_WIDTH,)
-            finite = np.isfinite(bank.scales).all() and np.isfinite(bank.mean).all()
-            if not (len(bank) and fits and whole and finite):
+            whole = bank.scales.shape == (len(bank),) and np.isfinite(bank.scales).all()
+            if not (len(bank) and fits and whole):
                 raise ValueError("its arrays do not fit together")
         except (SafetensorError, *FAULTS) as error:
             raise BadWeights(

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from prompt_ensemble.core.embeddings import Embeddings
-from prompt_ensemble.core.errors import BadConfig
+from prompt_ensemble.core.errors import BadConfig, nearest_name
 from prompt_ensemble.core.files import require_writable
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
@@ -280,7 +280,11 @@ class Ensemble:
         store: Path | None = None,
         batches_per_shard: int | None = None,
     ) -> Iterator[Outputs]:
-        """Outputs of any member over an album, shard by shard as they are made."""
+        """Outputs of any member over an album, shard by shard as they are made.
+
+        What it needs of the ensemble's members, and is not given, is made first.
+        """
+        needed = self._needed(member, album) if needed is None else needed
         self._check([member])
         with self.run(store) as run:
             yield from MemberRun(member, album, run, needed, batches_per_shard).outputs()
@@ -288,12 +292,25 @@ class Ensemble:
     def member_outputs(
         self, member: Member, album: Album, needed: Mapping[str, MemberOutputs] | None = None
     ) -> MemberOutputs:
-        """All outputs of a member, for others that need them."""
+        """All outputs of a member, for others that need them; the same holds for what it needs."""
+        needed = self._needed(member, album) if needed is None else needed
         self._check([member])
         with self.run() as run:
             member_run = MemberRun(member, album, run, needed)
             member_run.finish()
             return member_run.gathered()
+
+    def _needed(self, member: Member, album: Album) -> dict[str, MemberOutputs]:
+        """Outputs of the members that this one needs."""
+        members = {member.name: member for member in self.members}
+        needs = member.predictor.needs()
+        for name in needs:
+            if name not in members:
+                raise BadConfig(
+                    f"{member.name!r} needs the outputs of {name!r}, which is no member of "
+                    f"{self.config.name!r}; {nearest_name(name, list(members) or ['none'])}"
+                )
+        return {name: self.member_outputs(members[name], album) for name in needs}
 
     @contextmanager
     def run(self, store: Path | None = None) -> Iterator[Run]:

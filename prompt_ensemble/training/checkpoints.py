@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
@@ -23,15 +22,18 @@ def write_checkpoint(
     folder: Path,
     recipe: Any,
     step: int,
-    model: nn.Module,
+    model: Mapping[str, torch.Tensor],
     average: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """One file, whole or not at all; tensors, numbers and text only. A recipe is a dataclass."""
+    """One file, whole or not at all; tensors, numbers and text only. A recipe is a dataclass.
+
+    ``model`` and ``average`` are the tensors that learn, or all of them.
+    """
     state = {
         "recipe": json.dumps(asdict(recipe)),
         "step": step,
-        "model": model.state_dict(),
+        "model": dict(model),
         "average": dict(average),
         "optimizer": optimizer.state_dict(),
     }

@@ -7,7 +7,7 @@ batch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,7 +47,10 @@ class DecoderLoop:
         ]
         optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
         self.model, self.optimizer = accelerator.prepare(network, optimizer)
-        self.average = WeightAverage(self.network, recipe.average)
+        named = self.network.named_parameters(remove_duplicate=False)
+        self.kept = {name for name, tensor in named if not tensor.requires_grad}
+        """Tensors that do not learn, such as those of a frozen language model."""
+        self.average = WeightAverage(self.network, recipe.average, self.kept)
         self.done = 0
 
     @property
@@ -118,27 +121,31 @@ class DecoderLoop:
             journal.note(step=self.done, **numbers)
             log.info("step %d: %s", self.done, numbers)
             journal.draw()
-        network = self.network
-        write_checkpoint(
-            folder, self.recipe, self.done, network, self.average.state, self.optimizer
-        )
+        state = self.network.state_dict()
+        learnt = {name: tensor for name, tensor in state.items() if name not in self.kept}
+        write_checkpoint(folder, self.recipe, self.done, learnt, self.average.state, self.optimizer)
+
+    def put(self, learnt: Mapping[str, torch.Tensor]) -> None:
+        """Put these weights in place of those that learn."""
+        self.network.load_state_dict({**self.network.state_dict(), **learnt})
 
     def with_average(self, judge: Callable[[], dict[str, float]]) -> dict[str, float]:
         """What ``judge`` says while the network holds the averaged weights."""
         network = self.network
-        kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        network.load_state_dict(self.average.state)
+        state = network.state_dict()
+        current = {name: state[name].clone() for name in self.average.state}
+        self.put(self.average.state)
         network.eval()
         with torch.inference_mode():
             numbers = judge()
-        network.load_state_dict(kept)
+        self.put(current)
         return numbers
 
     def _resume(self, folder: Path, journal: Journal) -> None:
         """Go on from the folder's checkpoint, if it has one."""
         state = read_checkpoint(folder, self.recipe)
         if state is not None:
-            self.network.load_state_dict(state["model"])
+            self.put(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             device = self.accelerator.device
             self.average.state = {name: t.to(device) for name, t in state["average"].items()}

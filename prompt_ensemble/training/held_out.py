@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from prompt_ensemble.core.errors import BadConfig, nearest_name
-from prompt_ensemble.data.groups import connected_groups
+from prompt_ensemble.data.groups import connected_groups, merge
 from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.data.splits import hold_out
 
@@ -26,12 +27,13 @@ def split_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows to judge on, which share no group of near-duplicates.
 
+    Prompts of one image are of one group: a model that has seen the image knows it.
     With held-out sources, images elsewhere of the same groups are in neither.
     """
     rows = np.arange(len(pairs))
     if not held_out.sources and not held_out.share:
         return rows, rows[:0]
-    groups = connected_groups(targets)
+    groups = _joined_by_image(connected_groups(targets), pairs)
     if held_out.sources:
         known = sorted(set(pairs.sources.tolist()))
         for name in held_out.sources:
@@ -47,6 +49,13 @@ def split_rows(
         raise BadConfig("held-out pairs share their prompts with all others; hold out fewer")
     refuse_leaks(groups, training, rows[judged])
     return training, rows[judged]
+
+
+def _joined_by_image(groups: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """The groups after those of each image's prompts have become one."""
+    first: dict[Path, int] = {}
+    rows = [first.setdefault(pair.image, row) for row, pair in enumerate(pairs.rows)]
+    return merge(groups, groups[rows], groups)
 
 
 def refuse_leaks(groups: np.ndarray, training: np.ndarray, judged: np.ndarray) -> None:

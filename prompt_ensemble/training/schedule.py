@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import torch
 from torch import nn
@@ -20,16 +21,22 @@ def rate_factor(step: int, steps: int, warm_up: float) -> float:
 class WeightAverage:
     """Exponential moving average of a module's parameters and buffers: steadier than the last."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(self, module: nn.Module, decay: float, left_out: Collection[str] = ()) -> None:
+        """Tensors that are ``left_out`` do not change."""
         self.decay = decay
-        self.state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        self.state = {
+            name: tensor.detach().clone()
+            for name, tensor in module.state_dict().items()
+            if name not in left_out
+        }
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
         """Move towards the module; early on the average follows fast."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, tensor in module.state_dict().items():
-            mean = self.state[name]
+        current = module.state_dict()
+        for name, mean in self.state.items():
+            tensor = current[name]
             if mean.is_floating_point():
                 mean.lerp_(tensor.detach(), 1 - decay)
             else:

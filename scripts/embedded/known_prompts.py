@@ -70,10 +70,10 @@ def distinct_lines(files: Sequence[Path]) -> list[str]:
 
 
 def pack_bank(known: KnownPrompts, folder: Path, seed: int = 0) -> PackedBank:
-    """A random share of the known prompts as the bank that votes; the mean is that of all."""
+    """A random share of the known prompts as the bank that votes."""
     order = np.random.default_rng(seed).permutation(len(known.vectors))
     rows = np.sort(order[:BANK_ROWS])
-    bank = PackedBank.of(known.vectors[rows], known.vectors.mean(axis=0))
+    bank = PackedBank.of(known.vectors[rows])
     bank.save(folder)
     return bank
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-EXTRAS = ("faiss", "matplotlib", "skimage", "sacrebleu", "rouge_score", "pycocoevalcap")
+EXTRAS = ("faiss", "matplotlib", "peft", "skimage", "sacrebleu", "rouge_score", "pycocoevalcap")
 
 
 def run_without(code, *packages):

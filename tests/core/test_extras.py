@@ -10,8 +10,8 @@ from prompt_ensemble.core.errors import MissingDependency
 from prompt_ensemble.core.extras import import_extra
 
 REPOSITORY = Path(__file__).parents[2]
-NOT_FOR_USERS = {"test", "check", "training"}
-"""What works on this package installs, and the older name of ``plots``."""
+NOT_FOR_USERS = {"test", "check"}
+"""What works on this package installs."""
 
 
 def test_a_package_that_is_there_is_imported():

@@ -7,12 +7,14 @@ that the tower need not run twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Outputs
+from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions, CaptionPredictor
 from prompt_ensemble.members.contract import Batch, OpenedModel
 from prompt_ensemble.models.folders import check_configs, opening
@@ -51,6 +53,11 @@ class TrainedCaptionerPredictor(CaptionPredictor):
 
         return read_captioner_card(self.path)
 
+    def saved_generation(self) -> Generation:
+        """The usual, within what the decoder has positions for."""
+        usual = super().saved_generation()
+        return replace(usual, max_length=min(usual.max_length, self.card.decoder.longest))
+
     def identity(self) -> Mapping[str, object]:
         """The usual, and digests of the tower's published weights."""
         from prompt_ensemble.models.weights import weights_digest
@@ -64,6 +71,11 @@ class TrainedCaptionerPredictor(CaptionPredictor):
         for name in self.card.tower.backbones:
             self.roots.find(name)
 
+    def trained_on(self) -> Path | None:
+        """The list of training prompts in the folder."""
+        path = self.path / TRAINED_ON
+        return path if path.is_file() else None
+
     def needs(self) -> tuple[str, ...]:
         """The member whose features are taken."""
         return (self.options.features_from,) if self.options.features_from else ()
@@ -73,8 +85,9 @@ class TrainedCaptionerPredictor(CaptionPredictor):
         if not self.options.features_from:
             return super().open(placement)
         with opening(self.path):
-            source = self.options.features_from
-            return _OpenedOnFeatures(self.load(placement), source, placement.device)
+            source, card = self.options.features_from, self.card
+            width = card.features * max(1, card.cells**2)
+            return _OpenedOnFeatures(self.load(placement), source, width, placement.device)
 
     def load(self, placement: Placement) -> SearchingCaptioner:
         """Decoder, word pieces and, if it looks itself, the tower."""
@@ -85,17 +98,10 @@ class TrainedCaptionerPredictor(CaptionPredictor):
             load_backbones,
         )
         from prompt_ensemble.models.text_decoder.captioner import load_captioner
-        from prompt_ensemble.models.text_decoder.vocabulary import (
-            END,
-            PAD,
-            START,
-            UNKNOWN,
-            read_tokens,
-        )
         from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
         from prompt_ensemble.models.text_generation.token_rules import TokenRules
 
-        captioner, tokenizer = load_captioner(self.path)
+        captioner, words = load_captioner(self.path)
         captioner.to(placement.device)
 
         def from_features(features: torch.Tensor) -> Decoding:
@@ -114,12 +120,12 @@ class TrainedCaptionerPredictor(CaptionPredictor):
         return SearchingCaptioner(
             self.card.preprocessing,
             begin,
-            prompt=[START],
-            end=END,
-            read=partial(read_tokens, tokenizer),
+            prompt=[words.start],
+            end=words.end,
+            read=words.read,
             generation=self.generation,
             longest=self.card.decoder.longest,
-            rules=TokenRules(never=(PAD, START, UNKNOWN), never_first=(END,)),
+            rules=TokenRules(never=words.never, never_first=(words.end,)),
         )
 
 
@@ -128,9 +134,12 @@ class _OpenedOnFeatures(OpenedModel):
 
     reads_pixels = False
 
-    def __init__(self, captioner: SearchingCaptioner, source: str, device: torch.device) -> None:
+    def __init__(
+        self, captioner: SearchingCaptioner, source: str, width: int, device: torch.device
+    ) -> None:
         self.captioner = captioner
         self.source = source
+        self.width = width
         self.device = device
 
     def run(self, batch: Batch) -> Outputs:
@@ -142,6 +151,12 @@ class _OpenedOnFeatures(OpenedModel):
             raise BadConfig(
                 f"member {self.source!r} keeps no features for the captioner; set its option "
                 "keep_features = true"
+            )
+        if rows.shape[1] != self.width:
+            raise BadConfig(
+                f"member {self.source!r} keeps {rows.shape[1]} features an image, the captioner "
+                f"was trained on {self.width}; name a member with the captioner's own tower, or "
+                "leave features_from out"
             )
         features = torch.from_numpy(rows).to(self.device)
         lines = self.captioner.describe(self.captioner.begin(features), features)

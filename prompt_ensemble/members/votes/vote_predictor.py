@@ -1,11 +1,10 @@
-"""A vote of known prompts as a member: their mean, the nearer to the blend the more.
+"""A vote of known prompts as a member: each counts by how likely it makes the prediction.
 
 Prompts are not spread evenly: where many known ones lie, an unknown one is likelier to lie too. So
-the mean of those around a prediction is nearer to the truth than the prediction, and most of all
-undoes what a regressor has been damped by. Only vectors of the known prompts are needed, no texts.
-
-With m the mean prompt and b the blend of other members, a known prompt v weighs
-``exp(sharpness * cos(b - m, v - m))`` among the ``nearest``, and nothing beyond.
+the blend b of other members is taken for what it is, an estimate with errors of a known kind, and
+the known prompts for a sample of what prompts there are. The answer is then their mean, each
+weighed by ``exp(trust * log p(b | prompt))``: the mean of the posterior. It lies nearer to the
+truth than the blend, and undoes what regressors are damped by. Only vectors are needed, no texts.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from prompt_ensemble.models.weights import weights_digest
 
 if TYPE_CHECKING:
     from prompt_ensemble.models.device import Placement
+    from prompt_ensemble.models.error_model import ErrorModel
     from prompt_ensemble.models.packed_bank import PackedBank
     from prompt_ensemble.models.weights import WeightRoots
 
@@ -38,11 +38,14 @@ class VoteOptions:
     shares: tuple[float, ...] = ()
     """Share of each in that blend; equal ones if none are given."""
     nearest: int = 2000
-    sharpness: float = 25.0
+    """Known prompts that count, the likeliest ones."""
+    trust: float = 0.2
+    """Share of the log-likelihood that counts. It is a sum over directions as if their errors had
+    nothing to do with each other, and so too sure of itself."""
 
 
 class VotePredictor(Predictor):
-    """Looks a blend of other members up in a bank of vectors, which is its weights."""
+    """Looks a blend of other members up among known prompts, which are its weights."""
 
     Options = VoteOptions
     options: VoteOptions
@@ -53,9 +56,9 @@ class VotePredictor(Predictor):
             raise BadConfig("a member of kind 'vote' needs the option vectors_from, some members")
         if options.shares and len(options.shares) != len(options.vectors_from):
             raise BadConfig("options of 'vote': give a share for each member in vectors_from")
-        if options.nearest < 1 or options.sharpness <= 0 or any(s < 0 for s in options.shares):
+        if options.nearest < 1 or options.trust <= 0 or any(s < 0 for s in options.shares):
             raise BadConfig(
-                "options of 'vote': nearest must be 1 or more, sharpness above 0, shares 0 or more"
+                "options of 'vote': nearest must be 1 or more, trust above 0, shares 0 or more"
             )
         self.path = roots.find(weights).path
 
@@ -64,20 +67,24 @@ class VotePredictor(Predictor):
         return asdict(self.options) | {"bank": weights_digest(self.path)}
 
     def check(self) -> None:
-        """The bank is there and whole."""
+        """Known prompts and errors are there and whole."""
+        from prompt_ensemble.models.error_model import ErrorModel
         from prompt_ensemble.models.packed_bank import PackedBank
 
         PackedBank.load(self.path)
+        ErrorModel.load(self.path)
 
     def needs(self) -> tuple[str, ...]:
         """The members whose blend is looked up."""
         return self.options.vectors_from
 
     def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
-        """The bank on the device."""
+        """The known prompts on the device."""
+        from prompt_ensemble.models.error_model import ErrorModel
         from prompt_ensemble.models.packed_bank import PackedBank
 
-        return _OpenedVote(PackedBank.load(self.path), self.options, placement)
+        known, errors = PackedBank.load(self.path), ErrorModel.load(self.path)
+        return _OpenedVote(known, errors, self.options, placement)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The weighted means."""
@@ -85,37 +92,34 @@ class VotePredictor(Predictor):
 
 
 class _OpenedVote(OpenedModel):
-    """The bank, unpacked on the device."""
+    """The known prompts, unpacked on the device."""
 
     reads_pixels = False
 
-    def __init__(self, bank: PackedBank, options: VoteOptions, placement: Placement) -> None:
+    def __init__(
+        self, known: PackedBank, errors: ErrorModel, options: VoteOptions, placement: Placement
+    ) -> None:
         import torch
-        from torch.nn.functional import normalize
 
         self.options = options
         self.device = placement.device
-        self.mean = torch.from_numpy(bank.mean).to(placement.device)
-        self.rows = torch.from_numpy(bank.rows()).to(placement.device)
-        self.directions = normalize(self.rows - self.mean, dim=1)
+        rows = known.rows()
+        arrays = (rows, *errors.keys(rows), errors.centre)
+        self.rows, self.keys, self.norms, self.centre = (
+            torch.from_numpy(array).to(placement.device) for array in arrays
+        )
 
     def run(self, batch: Batch) -> Outputs:
-        """The mean of the known prompts around each image's blend."""
+        """The mean of the known prompts, by their likelihood given each image's blend."""
         import torch
-        from torch.nn.functional import normalize
 
         # Full precision even under autocast: the products are small.
         with torch.autocast(self.device.type, enabled=False):
-            blended = torch.from_numpy(self._blend(batch)).to(self.device)
-            cosines = normalize(blended - self.mean, dim=1) @ self.directions.T
-            nearest = cosines.topk(min(self.options.nearest, len(self.rows)))
-            weights = (self.options.sharpness * nearest.values).softmax(1)
-            means = torch.stack(
-                [
-                    row @ self.rows[chosen]
-                    for row, chosen in zip(weights, nearest.indices, strict=True)
-                ]
-            )
+            differences = torch.from_numpy(self._blend(batch)).to(self.device) - self.centre
+            likely = self.options.trust * (differences @ self.keys.T - self.norms)
+            best = likely.topk(min(self.options.nearest, len(self.rows)))
+            voters = zip(best.values.softmax(1), best.indices, strict=True)
+            means = torch.stack([weights @ self.rows[rows] for weights, rows in voters])
         return Outputs.of_vectors(batch.image_ids, means.cpu().numpy())
 
     def _blend(self, batch: Batch) -> np.ndarray:

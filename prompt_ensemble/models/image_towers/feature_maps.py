@@ -23,31 +23,32 @@ def features_in_cells(tower: nn.Module, pixels: torch.Tensor, cells: int) -> tor
 
 def _map_of(tower: Any, pixels: torch.Tensor) -> torch.Tensor:
     """The last map ``(B, D, H, W)`` of a tower of timm or transformers."""
+    sides = pixels.shape[-2:]
     if isinstance(tower, TransformersVision):
-        stretch = pixels.shape[-1] != tower.size
-        states = tower.eyes(pixels, interpolate_pos_encoding=stretch).last_hidden_state
-        return _square(states, first=states.shape[1] - int(states.shape[1] ** 0.5) ** 2)
-    if hasattr(tower, "forward_features"):
+        patches = tower.patches(pixels)
+        if patches is not None:
+            return _in_rows(patches, *sides)
+    elif hasattr(tower, "forward_features"):
         states = tower.forward_features(pixels)
         if states.ndim == 3:
-            return _square(states, first=getattr(tower, "num_prefix_tokens", 0))
+            return _in_rows(states[:, getattr(tower, "num_prefix_tokens", 0) :], *sides)
         # A few families of timm keep their maps channels last.
         last = getattr(tower, "output_fmt", "NCHW") == "NHWC"
         return states.permute(0, 3, 1, 2) if last else states  # type: ignore[no-any-return]
     raise BadConfig(
         f"a tower of kind {type(tower).__name__} gives no map of the image; set cells = 0, or take "
-        "one of timm or transformers"
+        "a ViT, CLIP or SigLIP of transformers, or a network of timm"
     )
 
 
-def _square(states: torch.Tensor, first: int) -> torch.Tensor:
-    """Patch tokens ``(B, N, D)`` from number ``first`` on as a map."""
-    patches = states[:, first:]
-    side = int(patches.shape[1] ** 0.5)
-    if side * side != patches.shape[1]:
+def _in_rows(patches: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Patches ``(B, N, D)`` of an image of these sides, row after row, as a map."""
+    count = patches.shape[1]
+    rows = max(1, round((count * height / width) ** 0.5))
+    if count % rows:
         raise BadConfig(
-            f"the tower's {patches.shape[1]} patches are no square; give square images, or set "
-            "cells = 0"
+            f"the tower's {count} patches do not cover an image of {height} x {width}; "
+            "set cells = 0"
         )
-    square: torch.Tensor = patches.mT.unflatten(2, (side, side))
-    return square
+    in_rows: torch.Tensor = patches.mT.unflatten(2, (rows, count // rows))
+    return in_rows

@@ -25,6 +25,8 @@ class Kind:
     """Tensors with these prefixes belong to the part that is not built."""
     config: tuple[str, ...] = ()
     """Parts of config.json that the image encoder is built from; all if empty."""
+    first_patch: int | None = 1
+    """The first patch's place among the last states, after a class token; None if they are none."""
 
 
 def _vit(config: dict[str, Any]) -> Any:
@@ -113,12 +115,12 @@ KINDS = {
     "clip_vision_model": Kind(_clip, _projected, ()),
     "siglip": Kind(
         _siglip, _pooled, ("text_model.", "logit_scale", "logit_bias"),
-        ("model_type", "vision_config"),
+        ("model_type", "vision_config"), first_patch=0,
     ),
-    "siglip_vision_model": Kind(_siglip, _pooled, ()),
+    "siglip_vision_model": Kind(_siglip, _pooled, (), first_patch=0),
     "blip-2": Kind(
         _blip2, _pooled, ("language_model.", "language_projection."),
-        ("model_type", "vision_config", "qformer_config", "num_query_tokens"),
+        ("model_type", "vision_config", "qformer_config", "num_query_tokens"), first_patch=None,
     ),
 }  # fmt: skip
 """Kinds of network by ``model_type`` of config.json."""

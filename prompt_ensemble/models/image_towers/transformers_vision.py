@@ -39,8 +39,17 @@ class TransformersVision(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """One row of features for each image."""
+        return self.kind.features(self._look(pixels))
+
+    def patches(self, pixels: torch.Tensor) -> torch.Tensor | None:
+        """``(B, N, D)`` last states of the patches, row after row; None if there are none."""
+        first = self.kind.first_patch
+        return None if first is None else self._look(pixels).last_hidden_state[:, first:]
+
+    def _look(self, pixels: torch.Tensor) -> Any:
+        """All that the network gives."""
         stretch = pixels.shape[-1] != self.size
-        return self.kind.features(self.eyes(pixels, interpolate_pos_encoding=stretch))
+        return self.eyes(pixels, interpolate_pos_encoding=stretch)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Less memory for more time; the method has the name that timm gives it."""

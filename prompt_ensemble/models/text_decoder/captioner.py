@@ -19,11 +19,17 @@ from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.images.preprocessing import Preprocessing
-from prompt_ensemble.models.checkpoints import load_state, load_strictly, read_json
+from prompt_ensemble.models.checkpoints import (
+    load_state,
+    load_strictly,
+    read_json,
+    refuse_larger,
+)
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.packed_rows import pack_state, unpack_state
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, build_decoder, tied_names
-from prompt_ensemble.models.text_decoder.vocabulary import TOKENIZER_FILE, load_vocabulary
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, tied_names
+from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
+from prompt_ensemble.models.text_decoder.words import Words, load_words
 
 _FORMAT = 1
 DESCRIPTION = "captioner.json"
@@ -70,23 +76,26 @@ class Captioner(nn.Module):
         return memory
 
 
-def save_captioner(captioner: Captioner, tokenizer: Any, card: CaptionerCard, folder: Path) -> None:
+def save_captioner(captioner: Captioner, words: Words, card: CaptionerCard, folder: Path) -> None:
     """Description, word pieces and weights, large matrices in eight bits; not the tower's."""
     twins = tied_names(captioner)
     state = {name: tensor for name, tensor in captioner.state_dict().items() if name not in twins}
     write_atomically(folder / WEIGHTS, save(pack_state(state)))
-    write_atomically(folder / TOKENIZER_FILE, tokenizer.to_str())
+    words.save(folder)
     write_atomically(folder / DESCRIPTION, json.dumps(asdict(card), indent=1) + "\n")
 
 
-def load_captioner(folder: Path) -> tuple[Captioner, Any]:
+def load_captioner(folder: Path) -> tuple[Captioner, Words]:
     """A saved captioner in float32 on the CPU, and its word pieces."""
-    captioner = Captioner(read_captioner_card(folder))
+    card = read_captioner_card(folder)
+    with torch.device("meta"):
+        refuse_larger(Captioner(card), [folder])
+    captioner = Captioner(card)
     state = unpack_state(load_state(folder / WEIGHTS))
     twins = tied_names(captioner)
     state |= {name: state[twin] for name, twin in twins.items() if twin in state}
     load_strictly(captioner, state, folder / WEIGHTS)
-    return captioner.eval(), load_vocabulary(folder)
+    return captioner.eval(), load_words(folder, card.decoder)
 
 
 def read_captioner_card(folder: Path) -> CaptionerCard:

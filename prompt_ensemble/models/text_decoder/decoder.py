@@ -6,7 +6,7 @@ A memory is ``(B, M, W)``: what an image encoder or a vector became, M rows of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -22,7 +22,7 @@ from prompt_ensemble.models.text_generation.decoding import Decoding
 class DecoderSpec:
     """All that a decoder is built from."""
 
-    kind: Literal["transformer", "recurrent"] = "transformer"
+    kind: Literal["transformer", "recurrent", "language-model"] = "transformer"
     vocabulary: int = 8000
     width: int = 288
     layers: int = 6
@@ -30,19 +30,16 @@ class DecoderSpec:
     longest: int = 64
     """Tokens, start and end included."""
     dropout: float = 0.1
-
-
-def build_decoder(spec: DecoderSpec) -> TextDecoder:
-    """The network with random weights."""
-    return TransformerDecoder(spec) if spec.kind == "transformer" else RecurrentDecoder(spec)
+    language_model: Mapping[str, Any] = field(default_factory=dict)
+    """What transformers builds the language model from; empty for decoders of our own."""
 
 
 class TextDecoder(nn.Module):
     """What trains and decodes alike, whatever the kind."""
 
     spec: DecoderSpec
-    tied: ClassVar[Mapping[str, str]] = {}
-    """Tensors that are another one under a second name: files hold them once."""
+    pad: ClassVar[int] = PAD
+    """What follows the end of a text in a batch."""
 
     def forward(self, tokens: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
         """``(B, T)`` tokens and ``(B, M, W)`` memory to ``(B, T, V)`` logits of what follows."""
@@ -58,20 +55,21 @@ class TextDecoder(nn.Module):
         """Mean cross-entropy of each next token; padding does not count."""
         logits = self(tokens[:, :-1], memory)
         return cross_entropy(
-            logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), ignore_index=PAD,
+            logits.flatten(0, 1).float(), tokens[:, 1:].flatten(), ignore_index=self.pad,
             label_smoothing=smoothing,
         )  # fmt: skip
 
 
-def tied_names(network: Any) -> dict[str, str]:
-    """Tensors of a network with a ``decoder`` that have a twin, and the twin's name."""
-    return {f"decoder.{name}": f"decoder.{twin}" for name, twin in network.decoder.tied.items()}
+def tied_names(network: nn.Module) -> dict[str, str]:
+    """Tensors that are another one under a second name, and that one: files hold them once."""
+    first: dict[int, str] = {}
+    named = network.named_parameters(remove_duplicate=False)
+    names = [(name, first.setdefault(id(tensor), name)) for name, tensor in named]
+    return {name: twin for name, twin in names if name != twin}
 
 
 class TransformerDecoder(TextDecoder):
     """GPT-2's blocks with attention to the memory in each."""
-
-    tied: ClassVar[Mapping[str, str]] = {"text.lm_head.weight": "text.transformer.wte.weight"}
 
     def __init__(self, spec: DecoderSpec) -> None:
         from transformers import GPT2Config, GPT2LMHeadModel

@@ -64,12 +64,18 @@ def load_vocabulary(folder: Path) -> Any:
 
 def encode_texts(tokenizer: Any, texts: Sequence[str], longest: int) -> torch.Tensor:
     """``(N, T)`` tokens from start to end, padded; what does not fit is cut off before the end."""
-    rows = [
-        [START, *encoding.ids[: longest - 2], END]
-        for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    ]
+    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return framed([one.ids for one in encodings], longest, (START, END, PAD))
+
+
+def framed(
+    pieces: Iterable[Sequence[int]], longest: int, marks: tuple[int, int, int]
+) -> torch.Tensor:
+    """``(N, T)`` tokens between a start and an end, then padding; ``marks`` are these three."""
+    start, end, pad = marks
+    rows = [[start, *row[: longest - 2], end] for row in pieces]
     width = max(map(len, rows), default=0)
-    return torch.tensor([row + [PAD] * (width - len(row)) for row in rows], dtype=torch.long)
+    return torch.tensor([row + [pad] * (width - len(row)) for row in rows], dtype=torch.long)
 
 
 def read_tokens(tokenizer: Any, tokens: Sequence[int]) -> str:

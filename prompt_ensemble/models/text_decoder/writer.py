@@ -20,9 +20,16 @@ from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH
 from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.typed_tables import from_table
-from prompt_ensemble.models.checkpoints import load_state, load_strictly, read_json
+from prompt_ensemble.models.checkpoints import (
+    load_state,
+    load_strictly,
+    read_json,
+    refuse_larger,
+)
+from prompt_ensemble.models.folders import opening
 from prompt_ensemble.models.packed_rows import pack_state, unpack_state
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, build_decoder, tied_names
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, tied_names
+from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
 from prompt_ensemble.models.text_decoder.vocabulary import TOKENIZER_FILE, load_vocabulary
 
 _FORMAT = 1
@@ -73,12 +80,15 @@ def save_writer(writer: Writer, tokenizer: Any, card: WriterCard, folder: Path) 
 
 def load_writer(folder: Path) -> tuple[Writer, Any, WriterCard]:
     """A saved writer in float32 on the CPU, its word pieces, and its description."""
-    card = read_writer_card(folder)
-    writer = Writer(card)
-    state = unpack_state(load_state(folder / WEIGHTS))
-    state |= {name: state[twin] for name, twin in tied_names(writer).items() if twin in state}
-    load_strictly(writer, state, folder / WEIGHTS)
-    return writer.eval(), load_vocabulary(folder), card
+    with opening(folder):
+        card = read_writer_card(folder)
+        with torch.device("meta"):
+            refuse_larger(Writer(card), [folder])
+        writer = Writer(card)
+        state = unpack_state(load_state(folder / WEIGHTS))
+        state |= {name: state[twin] for name, twin in tied_names(writer).items() if twin in state}
+        load_strictly(writer, state, folder / WEIGHTS)
+        return writer.eval(), load_vocabulary(folder), card
 
 
 def read_writer_card(folder: Path) -> WriterCard:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import nn
 
 from prompt_ensemble import __version__
 from prompt_ensemble.core.embeddings import Encode, unit_rows
+from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
@@ -29,48 +30,26 @@ from prompt_ensemble.models.image_towers.eight_bits import multiplies_exactly
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec, describe_tower
 from prompt_ensemble.models.regressor.views import View
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
-from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
-from prompt_ensemble.models.text_decoder.writer import load_writer
+from prompt_ensemble.models.text_decoder.words import Words
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
 from prompt_ensemble.run.members import make_member
+from prompt_ensemble.training.captioner.examples import CaptionExamples, row_chances
+from prompt_ensemble.training.captioner.language_model import (
+    choose_what_learns,
+    merge_what_was_learnt,
+)
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
+from prompt_ensemble.training.captioner.self_critical import (
+    Reward,
+    closeness,
+    train_self_critically,
+)
+from prompt_ensemble.training.captioner.start import check_start, start_of
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.held_out import HeldOut, split_rows
 from prompt_ensemble.training.tower_features import tower_features
 from prompt_ensemble.training.writer.texts import plain_prompt
-
-
-@dataclass(frozen=True, eq=False)
-class CaptionExamples:
-    """Features of images and tokens of their texts, on the device."""
-
-    features: torch.Tensor
-    tokens: torch.Tensor
-    cumulative: torch.Tensor
-    """``(N,)`` running sums of the rows' chances to be drawn."""
-    noise: torch.Tensor
-    """``(F,)`` size of what is added to each feature."""
-
-    def batch(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
-        """Tokens and features of rows drawn by their chances."""
-        device = self.features.device
-        places = torch.rand(count, generator=generator, device=device) * self.cumulative[-1]
-        rows = torch.searchsorted(self.cumulative, places).clamp(max=len(self.cumulative) - 1)
-        features = self.features[rows].float()
-        drawn = torch.randn(features.shape, generator=generator, device=device)
-        return self.tokens[rows].long(), features + self.noise * drawn
-
-
-def row_chances(
-    texts: Sequence[str], tiers: Sequence[str], shares: Mapping[str, float]
-) -> np.ndarray:
-    """Each row's chance to be drawn: its tier's share over the images of its text."""
-    images = Counter(texts)
-    return np.array(
-        [shares.get(tier, 1.0) / images[text] for text, tier in zip(texts, tiers, strict=True)]
-    )
 
 
 class _CaptionLoss(nn.Module):
@@ -96,42 +75,34 @@ def fit_captioner(
     recipe: CaptionerRecipe,
     out: Path,
     *,
-    writer: Path | None = None,
+    roots: WeightRoots,
+    reward: Reward,
     checkpoint_every: int = 500,
     stop_after: int | None = None,
     cpu: bool = False,
     progress: Progress = silent,
-) -> tuple[Captioner, Any, CaptionerCard]:
-    """A captioner, its word pieces and its description; resumes what ``out`` holds.
+) -> tuple[Captioner, Words, CaptionerCard]:
+    """A captioner, its words and its description; resumes what ``out`` holds.
 
-    ``writer`` is the folder of a prompt writer whose decoder training starts from; its word pieces
-    are kept.
+    ``roots`` find what the recipe starts from; ``reward`` is for the self-critical steps.
     """
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     torch.manual_seed(recipe.seed)
-    started = load_writer(writer) if writer else None
-    if started:
-        tokenizer, spec = started[1], started[2].decoder
-    else:
-        tokenizer = learn_vocabulary(texts, recipe.vocabulary)
-        spec = DecoderSpec(
-            recipe.decoder, tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
-            recipe.longest, recipe.dropout,
-        )  # fmt: skip
+    start = start_of(texts, recipe, roots)
     squares = max(1, recipe.cells**2)
     width = features.shape[1] // squares
     record = {
         "recipe": asdict(recipe), "pairs": len(texts),
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
-    card = CaptionerCard(*tower, spec, width, recipe.cells, recipe.rows, record)
+    card = CaptionerCard(*tower, start.spec, width, recipe.cells, recipe.rows, record)
     captioner = Captioner(card)
-    if started:
-        captioner.decoder.load_state_dict(started[0].decoder.state_dict())
+    captioner.decoder.load_state_dict({**captioner.decoder.state_dict(), **start.weights})
+    choose_what_learns(captioner.decoder, recipe)
     device = accelerator.device
     rows = torch.from_numpy(features).to(device)
     examples = CaptionExamples(
-        rows, encode_texts(tokenizer, texts, spec.longest).to(torch.int16).to(device),
+        rows, start.words.encode(texts, start.spec.longest).to(torch.int32).to(device),
         torch.from_numpy(np.cumsum(chances)).float().to(device),
         rows.float().std(0) * recipe.feature_noise,
     )  # fmt: skip
@@ -139,8 +110,15 @@ def fit_captioner(
     loop.train(
         examples, out, checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress
     )
-    loop.network.load_state_dict(loop.average.state)
-    return captioner.eval(), tokenizer, card
+    loop.put(loop.average.state)
+    left = None if stop_after is None else stop_after - recipe.steps
+    if recipe.self_critical_steps and (left is None or left > 0):
+        train_self_critically(
+            captioner, start.words, examples, reward, recipe, out, accelerator,
+            checkpoint_every=checkpoint_every, stop_after=left, progress=progress,
+        )  # fmt: skip
+    merge_what_was_learnt(captioner.decoder)
+    return captioner.eval(), start.words, card
 
 
 def train_captioner(
@@ -162,12 +140,16 @@ def train_captioner(
     The captioner is saved in ``out/captioner`` once all steps are taken.
     """
     held_out = held_out or HeldOut()
+    check_start(recipe, roots)
     tower = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
-    training, judged = split_rows(pairs, unit_rows(encode(pairs.prompts)), held_out)
+    truth = unit_rows(encode(pairs.prompts))
+    training, judged = split_rows(pairs, truth, held_out)
     images, image_of = _distinct_images(pairs)
     features = _features(images, tower, recipe, pairs.digest, cache or out, roots, progress)
     texts = [plain_prompt(prompt) for prompt in pairs.prompts]
     training = np.array([row for row in training.tolist() if texts[row]], np.int64)
+    if not len(training):
+        raise BadConfig("no prompt to train on has two plain words or more; give other pairs")
     chances = row_chances(pairs.prompts, pairs.tiers.tolist(), recipe.shares())
     record: dict[str, Any] = {
         "recipe": asdict(recipe), "held_out": asdict(held_out), "pairs_sha256": pairs.digest,
@@ -175,20 +157,18 @@ def train_captioner(
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
     write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
-    writer = roots.find(recipe.start_from).path if recipe.start_from else None
-    captioner, tokenizer, card = fit_captioner(
+    captioner, words, card = fit_captioner(
         features[image_of[training]], [texts[row] for row in training], chances[training], tower,
-        recipe, out, writer=writer, checkpoint_every=checkpoint_every, stop_after=stop_after,
-        cpu=cpu, progress=progress,
+        recipe, out, roots=roots, reward=closeness(encode, truth[training]),
+        checkpoint_every=checkpoint_every, stop_after=stop_after, cpu=cpu, progress=progress,
     )  # fmt: skip
-    if stop_after is not None and stop_after < recipe.steps:
+    if stop_after is not None and stop_after < recipe.steps + recipe.self_critical_steps:
         return record
     folder = out / "captioner"
-    save_captioner(captioner, tokenizer, replace(card, training=record), folder)
+    save_captioner(captioner, words, replace(card, training=record), folder)
     if len(judged):
-        said = captions_of(folder, roots, features[image_of[judged]])
-        truth = unit_rows(encode([pairs.prompts[row] for row in judged]))
-        cosines = np.einsum("ij,ij->i", unit_rows(encode(said)), truth)
+        said = captions_of(folder, roots, features[image_of[judged]], "cpu" if cpu else "auto")
+        cosines = closeness(encode, truth[judged])(said, np.arange(len(judged)))
         images_of = Counter(pairs.prompts[row] for row in judged)
         weights = [1 / images_of[pairs.prompts[row]] for row in judged]
         record["score"] = float(np.average(cosines, weights=weights))
@@ -199,13 +179,15 @@ def train_captioner(
     return record
 
 
-def captions_of(folder: Path, roots: WeightRoots, features: np.ndarray) -> list[str]:
+def captions_of(
+    folder: Path, roots: WeightRoots, features: np.ndarray, device: str = "auto"
+) -> list[str]:
     """What a saved captioner says of these features, as a member of an ensemble says it."""
     options = {"features_from": "tower"}
     member = make_member(
         MemberConfig("captioner", "captioner", str(folder), 1.0, 64, options), roots
     )
-    opened = member.predictor.open(choose_placement("auto"))
+    opened = member.predictor.open(choose_placement(device))
     said: list[str] = []
     for start in range(0, len(features), 64):
         rows = features[start : start + 64].astype(np.float32)

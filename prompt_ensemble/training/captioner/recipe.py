@@ -21,7 +21,12 @@ class CaptionerRecipe(DecoderRecipe):
     """Squares a side of the tower's map; 0 is its one pooled row."""
     start_from: str = ""
     """Weights of a prompt writer whose decoder, which knows texts, is where training starts."""
-    decoder: Literal["transformer", "recurrent"] = "transformer"
+    decoder: Literal["transformer", "recurrent", "language-model"] = "transformer"
+    language_model: str = ""
+    """Weights of the decoder ``language-model``: a folder of transformers, GPT-2 and the like."""
+    tuned: Literal["frozen", "lora", "whole"] = "frozen"
+    """How much of the language model learns; what turns an image into its words always does."""
+    lora_rank: int = 8
 
     steps: int = 1500
     batch_size: int = 256
@@ -31,6 +36,9 @@ class CaptionerRecipe(DecoderRecipe):
     average: float = 0.995
     feature_noise: float = 0.1
     """Of the features' own spread, added in training."""
+    self_critical_steps: int = 0
+    """Further steps on captions drawn and rewarded; the steps before them learn from true ones."""
+    self_critical_rate: float = 3e-5
     share_a: float = 1.0
     share_b: float = 0.1
     share_c: float = 0.1

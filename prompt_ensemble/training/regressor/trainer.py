@@ -154,5 +154,6 @@ class Trainer:
                 log.info("step %d: validation %.4f", self.done, score)
                 journal.draw()
             write_checkpoint(
-                folder, self.recipe, self.done, self.network, self.average.state, self.optimizer
-            )
+                folder, self.recipe, self.done, self.network.state_dict(), self.average.state,
+                self.optimizer,
+            )  # fmt: skip

@@ -141,7 +141,7 @@ def train_writer(
     )  # fmt: skip
     if loop.done == recipe.steps and accelerator.is_main_process:
         record |= loop.with_average(judge) if judged else {}
-        loop.network.load_state_dict(loop.average.state)
+        loop.put(loop.average.state)
         save_writer(writer, tokenizer, WriterCard(spec, recipe.rows, record), out / "writer")
         write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
     return record

@@ -15,17 +15,21 @@ from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.votes.vote_predictor import VoteOptions, VotePredictor
 from prompt_ensemble.models.device import Placement
+from prompt_ensemble.models.error_model import ERRORS_FILE, ErrorModel
 from prompt_ensemble.models.packed_bank import BANK_FILE, PackedBank
 from prompt_ensemble.models.weights import WeightRoots
 
 CPU = Placement(torch.device("cpu"), torch.float32)
-KNOWN = rows(60, seed=1)
+KNOWN = rows(500, seed=1)
+TRUE = rows(400, seed=4)
+PREDICTED = unit_rows(0.5 * TRUE + 0.5 * rows(400, seed=6))
 
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Path:
     folder = tmp_path / "bank"
-    PackedBank.of(KNOWN, np.zeros(384, np.float32)).save(folder)
+    PackedBank.of(KNOWN).save(folder)
+    ErrorModel.fit(PREDICTED, TRUE, KNOWN).save(folder)
     return folder
 
 
@@ -37,21 +41,26 @@ def vote(bank: Path, asked: np.ndarray, **options: object) -> np.ndarray:
     return unit_rows(member.open(CPU).run(Batch(ids, needed=needed)).vectors)
 
 
-def test_a_sharp_vote_is_the_nearest_known_prompt(bank: Path) -> None:
-    found = vote(bank, KNOWN[:5] + 0.01, sharpness=500.0)
-    assert np.allclose(found, PackedBank.load(bank).rows()[:5], atol=1e-3)
-
-
-def test_a_vote_among_one_is_that_one(bank: Path) -> None:
-    assert np.allclose(
-        vote(bank, KNOWN[:5], nearest=1), PackedBank.load(bank).rows()[:5], atol=1e-5
-    )
+def test_a_vote_among_one_is_a_known_prompt(bank: Path) -> None:
+    known = PackedBank.load(bank).rows()
+    cosines = vote(bank, KNOWN[:5], nearest=1) @ known.T
+    assert np.allclose(cosines.max(axis=1), 1, atol=1e-4)
 
 
 def test_a_vote_is_the_weighted_mean_of_the_formula(bank: Path) -> None:
-    asked, known = rows(4, seed=2), PackedBank.load(bank).rows()
-    weights = np.exp(25 * (asked @ known.T))
-    assert np.allclose(vote(bank, asked), unit_rows(weights @ known), atol=1e-4)
+    asked, known, errors = rows(4, seed=2), PackedBank.load(bank).rows(), ErrorModel.load(bank)
+    along = ((known - errors.mean) @ errors.directions) * errors.slopes
+    wanted = (asked - errors.centre) @ errors.directions
+    distances = np.square(wanted[:, None] - along[None]) @ (1 / errors.variances)
+    weights = np.exp(-0.1 * (distances - distances.min(axis=1, keepdims=True)))
+    assert np.allclose(vote(bank, asked), unit_rows(weights @ known), atol=2e-3)
+
+
+def test_a_vote_brings_predictions_nearer_to_the_truth(bank: Path) -> None:
+    PackedBank.of(TRUE).save(bank)
+    found = vote(bank, PREDICTED)
+    before, after = (np.einsum("ij,ij->i", given, TRUE).mean() for given in (PREDICTED, found))
+    assert after > before
 
 
 def test_members_are_blended_by_their_shares(bank: Path) -> None:
@@ -70,7 +79,7 @@ def test_members_are_blended_by_their_shares(bank: Path) -> None:
         {"vectors_from": ()},
         {"shares": (0.5, 0.5)},
         {"nearest": 0},
-        {"sharpness": 0.0},
+        {"trust": 0.0},
     ],
 )
 def test_options_that_make_no_sense_are_refused(bank: Path, options: dict[str, object]) -> None:
@@ -81,4 +90,10 @@ def test_options_that_make_no_sense_are_refused(bank: Path, options: dict[str, o
 def test_a_damaged_bank_is_found_before_any_image(bank: Path) -> None:
     (bank / BANK_FILE).write_bytes(b"nothing")
     with pytest.raises(BadWeights, match="no bank of vectors"):
+        VotePredictor(str(bank), VoteOptions(vectors_from=("a",)), WeightRoots(())).check()
+
+
+def test_a_damaged_model_of_errors_is_found_before_any_image(bank: Path) -> None:
+    (bank / ERRORS_FILE).write_bytes(b"nothing")
+    with pytest.raises(BadWeights, match="no model of errors"):
         VotePredictor(str(bank), VoteOptions(vectors_from=("a",)), WeightRoots(())).check()

@@ -1,27 +1,31 @@
-"""Both decoders: training and step by step they say the same."""
+"""All decoders: training and step by step they say the same."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from tiny_language_model import spec as language_model_spec
 from tiny_writer import TEXTS, tiny_spec
 
-from prompt_ensemble.models.text_decoder.decoder import TextDecoder, build_decoder
+from prompt_ensemble.models.text_decoder.decoder import TextDecoder
+from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
 from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
 
 TOKENIZER = learn_vocabulary(TEXTS, 120)
-KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent"])
+KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent", "language-model"])
 
 
 def decoder_of(kind: str) -> TextDecoder:
     torch.manual_seed(0)
-    return build_decoder(tiny_spec(TOKENIZER, kind)).eval()
+    spec = language_model_spec() if kind == "language-model" else tiny_spec(TOKENIZER, kind)
+    return build_decoder(spec).eval()
 
 
 @KINDS
 @torch.inference_mode()
 def test_step_by_step_gives_the_logits_of_the_whole_text(kind: str) -> None:
-    decoder, memory = decoder_of(kind), torch.randn(2, 3, 16)
+    decoder = decoder_of(kind)
+    memory = torch.randn(2, 3, decoder.spec.width)
     tokens = encode_texts(TOKENIZER, TEXTS[:2], 12)
     whole = decoder(tokens, memory)
     decoding = decoder.begin(memory)
@@ -32,7 +36,8 @@ def test_step_by_step_gives_the_logits_of_the_whole_text(kind: str) -> None:
 @KINDS
 @torch.inference_mode()
 def test_reordered_rows_go_on_as_the_rows_they_are(kind: str) -> None:
-    decoder, memory = decoder_of(kind), torch.randn(1, 3, 16)
+    decoder = decoder_of(kind)
+    memory = torch.randn(1, 3, decoder.spec.width)
     decoding = decoder.begin(memory)
     decoding.step(torch.tensor([[1]]))
     decoding.reorder(torch.tensor([0, 0]))
@@ -46,7 +51,8 @@ def test_reordered_rows_go_on_as_the_rows_they_are(kind: str) -> None:
 @KINDS
 @torch.inference_mode()
 def test_a_text_does_not_hang_on_the_others_of_its_batch(kind: str) -> None:
-    decoder, memory = decoder_of(kind), torch.randn(4, 3, 16)
+    decoder = decoder_of(kind)
+    memory = torch.randn(4, 3, decoder.spec.width)
     tokens = encode_texts(TOKENIZER, TEXTS[:4], 12)
     alone = decoder(tokens[2:3], memory[2:3])
     assert torch.allclose(decoder(tokens, memory)[2:3], alone, atol=1e-4)
@@ -54,9 +60,10 @@ def test_a_text_does_not_hang_on_the_others_of_its_batch(kind: str) -> None:
 
 @KINDS
 def test_padding_costs_nothing(kind: str) -> None:
-    decoder, memory = decoder_of(kind), torch.randn(1, 3, 16)
+    decoder = decoder_of(kind)
+    memory = torch.randn(1, 3, decoder.spec.width)
     tokens = encode_texts(TOKENIZER, TEXTS[:1], 24)
-    padded = torch.cat([tokens, torch.zeros(1, 4, dtype=torch.long)], 1)
+    padded = torch.cat([tokens, torch.full((1, 4), decoder.pad)], 1)
     with torch.inference_mode():
         losses = decoder.loss(tokens, memory), decoder.loss(padded, memory)
     assert float(losses[1]) == pytest.approx(float(losses[0]), abs=1e-5)

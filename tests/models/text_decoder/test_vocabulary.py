@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_writer import TEXTS
 
@@ -44,6 +44,7 @@ def test_long_texts_are_cut_before_the_end() -> None:
     assert tokens[0, -1] == END
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.integers(0, TOKENIZER.get_vocab_size() - 1), max_size=30))
 def test_no_tokens_read_as_broken_text(tokens: list[int]) -> None:
     assert not is_broken(read_tokens(TOKENIZER, tokens))

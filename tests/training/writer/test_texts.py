@@ -13,7 +13,7 @@ from prompt_ensemble.training.writer.texts import plain_prompt, plain_prompts, s
     ("prompt", "plain"),
     [
         ("A cat, oil painting", "a cat, oil painting"),
-        ("((masterpiece)), (best quality:1.2) --ar 3:2 --v 4", "masterpiece, best quality"),
+        ("((best)), (fine quality:1.2), a girl --ar 3:2 --v 4", "best, fine quality, a girl"),
         ("a dog <lora:fur:0.8> on grass", "a dog on grass"),
         ("Close-up of bananas", "close-up of bananas"),
         ("a house ,, red  , brick", "a house, red, brick"),
