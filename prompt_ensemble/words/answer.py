@@ -1,8 +1,8 @@
 """The blend said in words: candidates from everywhere, the best of them composed further.
 
 Candidates are what the ensemble's captioners said, known prompts near to the blend, and what the
-prompt writer makes of it. Each is judged by its cosine to the undamped blend and, a little, by how
-fluently it reads; the best one of each image then grows by phrases.
+prompt writer makes of it. Each is judged by its cosine to the blend and, a little, by how fluently
+it reads; the best one of each image then grows by phrases.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.words.composition import Composed, grow
 from prompt_ensemble.words.options import WordsOptions
 from prompt_ensemble.words.phrase_vectors import PhraseVectors, load_phrase_vectors
-from prompt_ensemble.words.target import undamped
 from prompt_ensemble.words.writing import Candidate, PromptWriter
 
 _IMAGES_TOGETHER = 64
@@ -38,7 +37,6 @@ class Speaker:
         self.placement = placement
         self._writer_path = roots.find(options.writer).path if options.writer else None
         self._phrases_path = roots.find(options.phrases).path if options.phrases else None
-        self._mean_path = roots.find(options.mean).path / "prior.safetensors"
 
     @cached_property
     def writer(self) -> PromptWriter | None:
@@ -49,12 +47,6 @@ class Speaker:
     def phrases(self) -> PhraseVectors | None:
         """Phrases with their vectors."""
         return load_phrase_vectors(self._phrases_path) if self._phrases_path else None
-
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """The mean prompt."""
-        mean: np.ndarray = Embeddings.load(self._mean_path).vectors[0]
-        return mean
 
     def say(
         self,
@@ -95,19 +87,20 @@ class Speaker:
     ) -> list[Composed]:
         """The best text for each of some images."""
         options = self.options
-        targets = undamped(rows, self.mean, options.undamped)
         written: Sequence[Sequence[Candidate]] = [()] * len(rows)
         if self.writer:
-            written = self.writer.write(rows, options.candidates, options.temperature)
+            written = self.writer.write(
+                rows, options.candidates, options.temperature, options.longest
+            )
         candidates = [
             [*one, *(Candidate(text, _SPOKEN_FLUENCY) for text in texts if _is_sound(text))]
             for one, texts in zip(written, spoken, strict=True)
         ]
-        best = choose(candidates, targets, encode, options.fluency)
+        best = choose(candidates, rows, encode, options.fluency)
         if not (self.phrases and options.rounds):
             return best
         return grow(
-            best, targets, self.phrases, encode,
+            best, rows, self.phrases, encode,
             rounds=options.rounds, tried=options.tried, gain=options.gain,
         )  # fmt: skip
 

@@ -15,20 +15,18 @@ class WordsOptions:
     """Weights of a prompt writer; without one, only captions and known prompts are candidates."""
     phrases: str = ""
     """Weights of phrase vectors; without them nothing is composed."""
-    mean: str = "embedded-prior"
-    """Weights of the mean prompt, whose direction uncertainty draws a blend to."""
-    undamped: float = 0.8
-    """Share of the mean prompt that is taken out of the blend."""
-    candidates: int = 12
+    candidates: int = 6
     """Texts drawn from the writer for each image."""
-    temperature: float = 0.8
+    temperature: float = 0.7
+    longest: int = 40
+    """Word pieces of a written text at most."""
     fluency: float = 0.02
     """What a nat of log-likelihood per word piece counts, in cosine."""
-    rounds: int = 3
+    rounds: int = 2
     """Phrases that are added at most."""
-    tried: int = 4
+    tried: int = 3
     """Phrases that are tried in a round."""
-    gain: float = 0.005
+    gain: float = 0.015
     """Cosine that a phrase must bring."""
 
     def __post_init__(self) -> None:

@@ -40,15 +40,17 @@ class PromptWriter:
         self.placement = placement
 
     @torch.inference_mode()
-    def write(self, vectors: np.ndarray, count: int, temperature: float) -> list[list[Candidate]]:
+    def write(
+        self, vectors: np.ndarray, count: int, temperature: float, longest: int = 40
+    ) -> list[list[Candidate]]:
         """Up to ``count`` distinct sound candidates for each embedding, the most fluent first.
 
         Every image is given the same random numbers, so that it gets the same texts in any batch.
         """
         device = self.placement.device
         generation = Generation(
-            max_length=self.card.decoder.longest, do_sample=True, temperature=temperature,
-            num_return_sequences=count, no_repeat_ngram_size=_NO_REPEAT,
+            max_length=min(longest, self.card.decoder.longest), num_return_sequences=count,
+            do_sample=True, temperature=temperature, no_repeat_ngram_size=_NO_REPEAT,
         )  # fmt: skip
         # Full precision: the network is small, and near ties are drawn alike on every device.
         with torch.autocast(device.type, enabled=False):

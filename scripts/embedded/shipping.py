@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,30 @@ def ship(regressor: Path, name: str, revision: str, weights: Path) -> None:
     note_in_manifest(weights / MANIFEST, measured_entry(weights / name, name, revision))
 
 
-def measured_entry(folder: Path, name: str, revision: str) -> dict[str, Any]:
-    """A regressor's entry in the manifest."""
-    paths = [folder / file for file in (DESCRIPTION, WEIGHTS, TRAINED_ON)]
+def measured_entry(
+    folder: Path,
+    name: str,
+    revision: str,
+    kind: str = "regressor",
+    names: Sequence[str] = (DESCRIPTION, WEIGHTS, TRAINED_ON),
+) -> dict[str, Any]:
+    """The entry of some weights in the manifest."""
+    paths = [folder / file for file in names]
     files = [
         {"path": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
         for path in paths
     ]
     return {
-        "name": name, "kind": "regressor", "source": "this repository", "revision": revision,
+        "name": name, "kind": kind, "source": "this repository", "revision": revision,
         "licence": _LICENCE, "folder": folder.name, "files": files,
     }  # fmt: skip
+
+
+def note_weights(folder: Path, kind: str, revision: str) -> None:
+    """Write down sizes and digests of all files in a folder of ``weights/``."""
+    names = sorted(file.name for file in folder.iterdir())
+    entry = measured_entry(folder, folder.name, revision, kind, names)
+    note_in_manifest(folder.parent / MANIFEST, entry)
 
 
 def note_in_manifest(manifest: Path, entry: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 def speaker(roots: Path | None = None, **options: object) -> Speaker:
     found = WeightRoots.usual((roots,) if roots else ())
-    settings = WordsOptions(**{"undamped": 0.0, **options})  # type: ignore[arg-type]
+    settings = WordsOptions(**options)  # type: ignore[arg-type]
     return Speaker(settings, found, CPU)
 
 

@@ -28,12 +28,12 @@ class CaptionerRecipe(DecoderRecipe):
     """How much of the language model learns; what turns an image into its words always does."""
     lora_rank: int = 8
 
-    steps: int = 1500
-    batch_size: int = 256
+    steps: int = 600
+    batch_size: int = 128
     rate: float = 3e-4
     warm_up: float = 0.05
     smoothing: float = 0.1
-    average: float = 0.995
+    average: float = 0.99
     feature_noise: float = 0.1
     """Of the features' own spread, added in training."""
     self_critical_steps: int = 0
