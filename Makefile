@@ -7,8 +7,11 @@ OUT ?= out
 PRESET ?= embedded
 DATA ?= ../shared/data/pairs.jsonl
 OPEN_PROMPTS ?= ../shared/data/prompts/openprompts_dedup_21k.txt
+PROMPTS ?= ../shared/data/prompts
+MORE ?= ../shared/data/pairs_gathered.jsonl
+WRITER_OPTIONS ?=
 COMPETITION ?= ../shared/competition
-REVISION ?= 0.3.0
+REVISION ?= 0.4.0
 KAGGLE_USERNAME ?=
 WEIGHTS ?=
 
@@ -130,9 +133,37 @@ wheel: install ## build dist/prompt_ensemble-*.whl with the embedded default ins
 
 .PHONY: tune-embedded
 tune-embedded: install ## tune the embedded preset's weights on sources left out of training
-	$(EMBEDDED) leave-out --data $(DATA) --open-prompts $(OPEN_PROMPTS) --out runs/embedded
+	$(EMBEDDED) leave-out --data $(DATA) --open-prompts $(OPEN_PROMPTS) --out runs/embedded \
+		$(addprefix --known ,$(wildcard $(PROMPTS)/*.txt))
 	$(BIN)/prompt-ensemble tune runs/embedded/left_out/*.safetensors \
 		--truth runs/embedded/left_out/prompts.csv --out runs/embedded/blend.json
+
+# What the embedded default says in words; all of it needs what `make tune-embedded` leaves.
+.PHONY: pack-phrases
+pack-phrases: install ## pack the vectors of phrases near to known prompts into weights/
+	$(EMBEDDED) phrases --out runs/embedded
+
+.PHONY: train-writer
+train-writer: install ## train weights/embedded-writer from the known prompts, without an image
+	$(BIN)/prompt-ensemble train writer runs/embedded/known/prompts.txt --out runs/writer \
+		--predicted runs/embedded/left_out/clip.safetensors \
+		--truth runs/embedded/left_out/prompts.csv $(WRITER_OPTIONS)
+	$(EMBEDDED) ship runs/writer/writer embedded-writer --kind writer --revision $(REVISION)
+
+.PHONY: train-captioner
+train-captioner: install ## train weights/embedded-captioner from DATA=pairs.jsonl and MORE=pairs
+	$(BIN)/prompt-ensemble train captioner $(addprefix --data ,$(DATA) $(MORE)) \
+		--set start_from=embedded-writer --hold-out-share 0 --out runs/captioner \
+		--cache runs/captioner-cache
+	$(EMBEDDED) ship runs/captioner/captioner embedded-captioner --kind captioner \
+		--revision $(REVISION)
+
+.PHONY: evaluate-words
+evaluate-words: install ## judge what is said of left-out images; page and contact sheet in runs/
+	$(EMBEDDED) words --data $(DATA) --out runs/embedded \
+		$(addprefix --captions ,$(wildcard runs/captioner-*/held_out.csv))
+	$(BIN)/prompt-ensemble evaluate runs/embedded/words/*.csv \
+		--truth runs/embedded/left_out/prompts.csv --out runs/embedded/words-page
 
 .PHONY: kernels
 kernels: install ## render the Kaggle kernels for KAGGLE_USERNAME=… (and PRESET=…) into build/kernels

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prompt_ensemble.members.neighbours.neighbour_bank import Embed
     from prompt_ensemble.models.device import Placement
 
-EMBEDDED = "embedded-lites"
+EMBEDDED = "embedded-clip"
 """Says where images lie in banks that were made without a tower."""
 tower = click.option(
     "--model", "tower", default="", metavar="NAME",

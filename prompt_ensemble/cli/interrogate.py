@@ -44,7 +44,12 @@ def command(
     pairs: tuple[str, ...], batch_size: int, as_json: bool, weights: tuple[Path, ...],
     device: str, precision: str, workers: int | None, quiet: bool,
 ) -> None:  # fmt: skip
-    """Say which prompts could have made IMAGES (folders or files): id, tab, prompt."""
+    """Say which prompts could have made IMAGES (folders or files): id, tab, prompt.
+
+    Without --model, --captioner or --captions the preset ``embedded`` is asked first: its prompt in
+    words comes first, and phrases follow as they bring the whole nearer to its blend.
+    """
+    from prompt_ensemble.run.blend_outputs import BLEND, blend_outputs
     from prompt_ensemble.run.captioner_members import find_captioner_member
     from prompt_ensemble.run.config import MemberConfig, RunConfig
     from prompt_ensemble.run.ensemble import load_ensemble
@@ -60,8 +65,12 @@ def command(
         raise click.UsageError("give either --captioner or --captions")
     if captioner or captions:
         settings["captions_from"] = CAPTIONS
+    alone = not (tower or captioner or captions)
+    if alone:
+        settings |= {"captions_from": BLEND, "vectors_from": BLEND}
     with load_ensemble(
-        RunConfig("interrogate", ()), weights=weights, device=device, precision=precision,
+        "embedded" if alone else RunConfig("interrogate", ()),
+        weights=weights, device=device, precision=precision,
         workers=workers, progress=options.shown_progress(quiet), memory_budget=0,
     ) as ensemble:  # fmt: skip
         config = MemberConfig("interrogator", "interrogator", tower, 1.0, batch_size, settings)
@@ -71,7 +80,9 @@ def command(
         )
         album = ensemble.survey(list(images))
         needed = {}
-        if captions:
+        if alone:
+            needed[BLEND] = blend_outputs(ensemble.predict(list(images), on_bad_image="prior"))
+        elif captions:
             needed[CAPTIONS] = read_captions(captions)
         elif speaker:
             needed[CAPTIONS] = ensemble.member_outputs(speaker, album)

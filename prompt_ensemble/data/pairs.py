@@ -16,7 +16,7 @@ from prompt_ensemble.core.records import read_objects, reading
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """One image, its prompt, and where they are from."""
 
     image: Path
@@ -29,7 +29,7 @@ class _Pair:
 class Pairs:
     """All pairs of a listing, in its order."""
 
-    rows: tuple[_Pair, ...]
+    rows: tuple[Pair, ...]
     digest: str
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ def _with_one_prompt(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [{**record, "prompt": caption} for caption in captions]
 
 
-def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> _Pair:
+def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> Pair:
     """One line of a listing; ``image`` and ``prompt`` must be there."""
     try:
         image, prompt = Path(record["image"]), str(record["prompt"])
@@ -96,4 +96,4 @@ def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> 
     if not found:
         searched = ", ".join(map(str, roots))
         raise BadConfig(f"{where}: image {image} is not in {searched}; name its folder (--images)")
-    return _Pair(found[0], prompt, str(record.get("source", "")), str(record.get("tier", "A")))
+    return Pair(found[0], prompt, str(record.get("source", "")), str(record.get("tier", "A")))

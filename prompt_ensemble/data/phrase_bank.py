@@ -20,6 +20,8 @@ from prompt_ensemble.data.phrase_lists import PhraseList
 
 log = logging.getLogger(__name__)
 
+_PHRASES_PER_SHARD = 8192
+"""A minute's work of two cores, no more."""
 _EmbedPhrases = Callable[[Sequence[str]], np.ndarray]
 
 
@@ -37,9 +39,27 @@ def open_bank(phrases: PhraseList, encoder_digest: str, embed: _EmbedPhrases) ->
     path = bank_path(phrases, encoder_digest)
     vectors = read_vectors(path, len(phrases.phrases))
     if vectors is None:
-        vectors = embed(phrases.phrases)
+        vectors = _embed_in_shards(phrases.phrases, path, embed)
         keep_vectors(path, vectors)
+        for shard in path.parent.glob(f"{path.stem}.shard-*"):
+            shard.unlink(missing_ok=True)
     return PhraseBank(phrases.name, phrases.phrases, vectors)
+
+
+def _embed_in_shards(phrases: Sequence[str], path: Path, embed: _EmbedPhrases) -> np.ndarray:
+    """Rows of a long list, shard by shard, so that a stopped run need not begin again."""
+    if len(phrases) <= _PHRASES_PER_SHARD:
+        return embed(phrases)
+    shards = []
+    for start in range(0, len(phrases), _PHRASES_PER_SHARD):
+        part = phrases[start : start + _PHRASES_PER_SHARD]
+        kept = path.with_name(f"{path.stem}.shard-{start:07}.safetensors")
+        vectors = read_vectors(kept, len(part))
+        if vectors is None:
+            vectors = embed(part)
+            keep_vectors(kept, vectors)
+        shards.append(vectors)
+    return np.concatenate(shards)
 
 
 def bank_path(phrases: PhraseList, encoder_digest: str) -> Path:

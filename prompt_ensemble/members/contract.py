@@ -40,7 +40,7 @@ class Batch:
 class OpenedModel(ABC):
     """A model on its device. It keeps nothing of any image, so it serves one run after another."""
 
-    reads_pixels: ClassVar[bool] = True
+    reads_pixels: bool = True
     """False for a model that works on the outputs of other members alone."""
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:

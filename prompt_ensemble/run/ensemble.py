@@ -21,6 +21,7 @@ from prompt_ensemble.members.captioners.caption_predictor import CaptionPredicto
 from prompt_ensemble.models.device import Placement, choose_placements, whole_memory
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.blend_outputs import BLEND, blend_outputs
 from prompt_ensemble.run.blend_weights import BlendWeights
 from prompt_ensemble.run.captioner_members import caption_predictor, find_captioner_member
 from prompt_ensemble.run.config import MemberConfig, RunConfig, resolve_config
@@ -249,10 +250,14 @@ class Ensemble:
         """A prompt for each image, made of phrases near to it, by image id.
 
         ``mode`` and ``options`` are those of the command ``interrogate``; ``model`` is the weights
-        of a two-sided tower, the embedded one if none is named. An image that cannot be read is
-        left out, with a warning.
+        of a two-sided tower. Without one, an ensemble that answers in words starts from its own
+        prompt and adds what brings it nearer to its own blend. An image that cannot be read is left
+        out, with a warning.
         """
         settings = {"mode": mode, **options}
+        alone = self._speaker is not None and not (model or options.get("captions_from"))
+        if alone:
+            settings |= {"captions_from": BLEND, "vectors_from": BLEND}
         member = make_member(
             MemberConfig("interrogator", "interrogator", model, options=settings), self.roots
         )
@@ -260,8 +265,11 @@ class Ensemble:
         album = self.survey(images)
         leave_out_unreadable(album)
         for name in member.predictor.needs():
-            captioner = self._captioner(name, {})
-            needed[name] = self.member_outputs(captioner, album)
+            if name == BLEND:
+                filled = "prior" if self.config.prior else "fail"
+                needed[name] = blend_outputs(self.predict(images, on_bad_image=filled))
+            else:
+                needed[name] = self.member_outputs(self._captioner(name, {}), album)
         outputs = self.member_outputs(member, album, needed).outputs
         return {
             image_id: next(line.text for line in lines if line.kind == "prompt")

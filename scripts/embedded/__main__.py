@@ -1,7 +1,7 @@
-"""``python -m scripts.embedded retrain|evaluate|leave-out|views|trained-on``: the embedded members.
+"""``python -m scripts.embedded COMMAND``: how what lies in ``weights/`` is made and judged.
 
-Behind ``make retrain-embedded``, ``evaluate-embedded``, ``tune-embedded``, ``evaluate-views`` and
-``note-training-prompts``.
+Behind ``make retrain-embedded``, ``evaluate-embedded``, ``tune-embedded``, ``evaluate-views``,
+``note-training-prompts``, ``train-writer``, ``train-captioner`` and ``evaluate-words``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 
 from prompt_ensemble.core.errors import PromptEnsembleError
+from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import bar
+from prompt_ensemble.core.records import read_table
 from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.data.pairs import read_pairs
 from prompt_ensemble.data.thinning import thinned
@@ -27,6 +29,8 @@ from prompt_ensemble.training.feature_head.feature_head_run import (
     run_feature_head,
     training_prompts,
 )
+from scripts.embedded.contact_sheet import write_contact_sheet
+from scripts.embedded.known_prompts import known_prompts, pack_bank, pack_phrases
 from scripts.embedded.left_out import left_out_members, write_left_out
 from scripts.embedded.public_images import public_scores
 from scripts.embedded.recipes import LITES, embedded_recipes
@@ -37,16 +41,23 @@ from scripts.embedded.shipping import (
     measured_entry,
     note_in_card,
     note_in_manifest,
+    note_weights,
     ship,
 )
 from scripts.embedded.view_scores import WAYS, score_views
+from scripts.embedded.votes import VOTE, left_out_votes, save_vote
+from scripts.embedded.words import SHOWN, left_out_blend, said_in_words, write_texts
 
 PLAIN = "embedded-lite0"
 """The baseline that every other has to beat, shipped once."""
+KNOWN = "known"
+"""Folder of the known prompts, below the run folder."""
+PHRASES = "embedded-phrases"
 
 path = click.Path(path_type=Path)
 data = click.option("--data", required=True, type=path, help="Listing of pairs.")
 prompts = click.option("--open-prompts", required=True, type=path, help="Prompts, one a line.")
+known = click.option("--known", multiple=True, type=path, help="Known prompts, one a line.")
 competition = click.option("--competition", type=path, help="Folder of the public images.")
 out = click.option("--out", required=True, type=path, help="Run folder; keeps features, too.")
 
@@ -102,13 +113,92 @@ def evaluate(data: Path, open_prompts: Path, competition: Path | None, out: Path
 @main.command()
 @data
 @prompts
+@known
 @out
-def leave_out(data: Path, open_prompts: Path, out: Path) -> None:
-    """Write members' predictions for left-out sources into OUT/left_out, for 'tune'."""
+def leave_out(data: Path, open_prompts: Path, known: tuple[Path, ...], out: Path) -> None:
+    """Write members' predictions for left-out sources into OUT/left_out, for 'tune'.
+
+    With known prompts their vote is among them, and goes into the weights folder.
+    """
     material = _gather(data, open_prompts, out)
     members = left_out_members(material, embedded_recipes(material.roots))
+    if known:
+        ids = members["clip"].image_ids
+        rows = [int(image_id.removeprefix("row")) for image_id in ids]
+        prompts = [material.pairs.rows[row].prompt for row in rows]
+        encode = SentenceEncoder().encode
+        texts = known_prompts(known, prompts, encode, out / KNOWN)
+        home = embedded_folder() / VOTE
+        bank, true = pack_bank(texts, home), encode(prompts)
+        sources = material.pairs.sources[rows]
+        members["vote"] = left_out_votes(members, true, sources, texts, bank)
+        save_vote(members, true, texts, bank, home)
+        note_weights(home, "vote", load_manifest()[VOTE].revision)
     for file in write_left_out(members, material, out / "left_out"):
         click.echo(file)
+
+
+@main.command()
+@known
+@out
+def phrases(known: tuple[Path, ...], out: Path) -> None:
+    """Pack the vectors of clip-interrogator's phrases that are near to known prompts."""
+    encode = SentenceEncoder().encode
+    home = embedded_folder() / PHRASES
+    count = pack_phrases(known_prompts(known, (), encode, out / KNOWN), encode, home)
+    note_weights(home, "phrases", load_manifest()[PHRASES].revision)
+    click.echo(f"{count} phrases in {home}")
+
+
+@main.command("ship")
+@click.argument("folder", type=path)
+@click.argument("name")
+@click.option("--kind", required=True, help="As the manifest calls it: writer, captioner.")
+@click.option("--revision", required=True, help="Of the new weights, for the manifest.")
+def ship_folder(folder: Path, name: str, kind: str, revision: str) -> None:
+    """Copy the files of a trained FOLDER to NAME in the weights folder, with a manifest entry."""
+    home = embedded_folder() / name
+    for file in sorted(folder.iterdir()):
+        write_atomically(home / file.name, file.read_bytes())
+    note_weights(home, kind, revision)
+    click.echo(f"shipped to {home}")
+
+
+@main.command()
+@data
+@out
+@click.option("--images", default=1000, show_default=True, help="Left-out images, at random.")
+@click.option("--captions", multiple=True, type=path, help="held_out.csv of a captioner's run.")
+def words(data: Path, out: Path, images: int, captions: tuple[Path, ...]) -> None:
+    """Write OUT/words/*.csv, texts for left-out images, and OUT/contact_sheet.html of 24 of them.
+
+    OUT is where leave-out wrote to.
+    """
+    encode, roots = SentenceEncoder().encode, WeightRoots.usual()
+    predicted = left_out_blend(out / "left_out", images)
+    pairs = read_pairs(data, ())
+    image_ids = {pair.image.resolve(): f"row{row:06}" for row, pair in enumerate(pairs.rows)}
+    spoken = {
+        image_ids[Path(row["image"]).resolve()]: row["caption"]
+        for file in captions
+        for row in read_table(file, "captions of held-out images", "image")
+        if Path(row["image"]).resolve() in image_ids
+    }
+    predicted = predicted.take(
+        [name for name in predicted.image_ids if name in spoken or not spoken]
+    )
+    texts = out / KNOWN / "prompts.txt"
+    known = known_prompts((), (), encode, out / KNOWN) if texts.is_file() else None
+    said = said_in_words(predicted, spoken, known, encode, roots, bar)
+    write_texts(said, out / "words")
+    of = {name: pairs.rows[int(name.removeprefix("row"))] for name in predicted.image_ids}
+    some = predicted.image_ids[:: max(1, len(of) // 24)][:24]
+    write_contact_sheet(
+        {name: of[name].image for name in some}, {name: of[name].prompt for name in some}, said,
+        [way for way in (SHOWN, "written", "captioner") if way in said], encode,
+        out / "contact_sheet.html",
+    )  # fmt: skip
+    click.echo(f"texts in {out / 'words'}, contact sheet {out / 'contact_sheet.html'}")
 
 
 @main.command()

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from prompt_ensemble.core.embeddings import Encode
+from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.data.phrase_lists import load_phrases
 from prompt_ensemble.models.packed_bank import PackedBank
@@ -42,6 +43,8 @@ def known_prompts(
     if kept_texts.is_file() and kept_vectors.is_file():
         texts = kept_texts.read_text(encoding="utf-8").splitlines()
         return KnownPrompts(tuple(texts), np.load(kept_vectors))
+    if not files:
+        raise BadConfig(f"{folder} holds no known prompts; run 'make tune-embedded' first")
     texts = distinct_lines(files)
     vectors = encode(texts)
     true = encode(sorted(set(judged)))

@@ -20,6 +20,9 @@ class InterrogatorOptions:
     mode: Literal["classic", "fast", "best", "negative", "caption"] = "fast"
     captions_from: str = ""
     """Name of the member whose captions begin the prompts; empty for prompts of phrases alone."""
+    vectors_from: str = ""
+    """Name of a member whose vectors say where the images lie, in place of the tower's own look;
+    for an embedded tower, which reads texts with the sentence encoder."""
     architecture: str = ""
     """open_clip's name of the weights, with the published tag if they have one:
     ViT-H-14/laion2b_s32b_b79k. Not needed where the model's folder says it."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prompt_ensemble.core.embeddings import Embeddings, Encode
+from prompt_ensemble.core.embeddings import Embeddings, Encode, unit_rows
+from prompt_ensemble.core.errors import BadConfig, MissingWeights
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members.contract import Batch, OpenedModel, Predictor
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.weights import WeightRoots
 
-_EMBEDDED_TOWER = "embedded-lites"
+_EMBEDDED_TOWERS = ("embedded-clip", "embedded-lites")
+"""The best first; its published backbone may not be installed."""
 
 
 class InterrogatorPredictor(Predictor):
@@ -48,7 +50,12 @@ class InterrogatorPredictor(Predictor):
         super().__init__(weights, options, roots)
         check_options(options)
         self.roots = roots
-        self.tower = find_tower(weights or _EMBEDDED_TOWER, options.architecture, roots)
+        self.tower = find_tower(weights or _embedded_tower(roots), options.architecture, roots)
+        if options.vectors_from and self.tower.kind != "embedded":
+            raise BadConfig(
+                f"vectors of {options.vectors_from!r} mean nothing to the tower in "
+                f"{self.tower.path}; leave out vectors_from, or the tower's weights"
+            )
         whole = load_vocabulary(options.lists)
         self.lists = {name: whole[name] for name in wanted_lists(options)}
 
@@ -60,12 +67,15 @@ class InterrogatorPredictor(Predictor):
     def identity(self) -> Mapping[str, object]:
         """Tower, lists and all options but those of the embedding."""
         chosen = {key: value for key, value in asdict(self.options).items() if key not in LATER}
+        if not self.options.vectors_from:  # keys of stores from before there was the option
+            del chosen["vectors_from"]
         digests = {name: phrases.digest for name, phrases in self.lists.items()}
         return chosen | {"lists": digests, "tower": self.tower_digest}
 
     def needs(self) -> tuple[str, ...]:
-        """The member whose captions begin the prompts."""
-        return (self.options.captions_from,) if self.options.captions_from else ()
+        """The members whose captions begin the prompts, and whose vectors are looked up."""
+        named = (self.options.captions_from, self.options.vectors_from)
+        return tuple(dict.fromkeys(name for name in named if name))
 
     def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """Tower and banks on the device; banks not in the cache are embedded now."""
@@ -88,7 +98,7 @@ class InterrogatorPredictor(Predictor):
             if bank.name not in MERGED
         }
         whole = Interrogator(tower, merged, {**tables, **extra}, _search_settings(self.options))
-        return _OpenedInterrogator(whole, self.options.captions_from, self.options.mode)
+        return _OpenedInterrogator(whole, self.options, placement.device)
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """The assembled prompts' embeddings, or means of their parts'."""
@@ -108,13 +118,33 @@ class InterrogatorPredictor(Predictor):
         return self.options.weights.get(name, 1.0)
 
 
+def _embedded_tower(roots: WeightRoots) -> str:
+    """The best embedded tower whose backbone is there."""
+    from prompt_ensemble.models.regressor.regressor_folder import read_card
+
+    *better, last = _EMBEDDED_TOWERS
+    for name in better:
+        try:
+            for backbone in read_card(roots.find(name).path).tower.backbones:
+                roots.locate(backbone)
+        except MissingWeights:
+            continue
+        return name
+    return last
+
+
 class _OpenedInterrogator(OpenedModel):
     """An interrogator on its device."""
 
-    def __init__(self, whole: Interrogator, captions_from: str, mode: str) -> None:
+    def __init__(
+        self, whole: Interrogator, options: InterrogatorOptions, device: torch.device
+    ) -> None:
         self.whole = whole
-        self.captions_from = captions_from
-        self.mode = mode
+        self.device = device
+        self.reads_pixels = not options.vectors_from
+        self.captions_from = options.captions_from
+        self.vectors_from = options.vectors_from
+        self.mode = options.mode
 
     def prepare(self, image: Image.Image) -> tuple[torch.Tensor, ...]:
         """The one view, as the tower wants it."""
@@ -124,7 +154,7 @@ class _OpenedInterrogator(OpenedModel):
         """Prompts of a batch, and what they are made of."""
         import torch
 
-        images = self.whole.tower.encode_images(batch.views[0])
+        images = self._rows(batch)
         captions = self._captions(batch)
         texts = [caption.text if caption else "" for caption in captions]
         # The towers choose their precision themselves, and so does the ranking.
@@ -132,6 +162,15 @@ class _OpenedInterrogator(OpenedModel):
             results = self._interrogate(images, texts)
         rows = zip(results, captions, strict=True)
         return Outputs.of_lines(batch.image_ids, [_lines(*row) for row in rows])
+
+    def _rows(self, batch: Batch) -> torch.Tensor:
+        """Where the images lie: by the tower's own look, or by another member's vectors."""
+        import torch
+
+        if not self.vectors_from:
+            return self.whole.tower.encode_images(batch.views[0])
+        rows = unit_rows(batch.needed[self.vectors_from].vectors)
+        return torch.from_numpy(rows).to(self.device)
 
     def _interrogate(self, images: torch.Tensor, captions: Sequence[str]) -> list[Interrogation]:
         """In the mode that was asked for."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +24,8 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
-from prompt_ensemble.data.pairs import Pairs
+from prompt_ensemble.data.pairs import Pair, Pairs
+from prompt_ensemble.data.thinning import Thinning, thinned
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.models.device import choose_placement
@@ -141,6 +144,7 @@ def train_captioner(
     """
     held_out = held_out or HeldOut()
     check_start(recipe, roots)
+    pairs = _thinned(pairs, recipe)
     tower = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
     truth = unit_rows(encode(pairs.prompts))
     training, judged = split_rows(pairs, truth, held_out)
@@ -169,6 +173,7 @@ def train_captioner(
     if len(judged):
         said = captions_of(folder, roots, features[image_of[judged]], "cpu" if cpu else "auto")
         cosines = closeness(encode, truth[judged])(said, np.arange(len(judged)))
+        _write_captions([pairs.rows[row] for row in judged], said, cosines, out / HELD_OUT)
         images_of = Counter(pairs.prompts[row] for row in judged)
         weights = [1 / images_of[pairs.prompts[row]] for row in judged]
         record["score"] = float(np.average(cosines, weights=weights))
@@ -198,6 +203,25 @@ def captions_of(
     return said
 
 
+def _write_captions(
+    pairs: Sequence[Pair], said: Sequence[str], cosines: np.ndarray, path: Path
+) -> None:
+    """A table of held-out images: what is true, what was said, and how near that is."""
+    table = io.StringIO()
+    rows = csv.writer(table)
+    rows.writerow(["image", "prompt", "caption", "cosine"])
+    for pair, text, cosine in zip(pairs, said, cosines.tolist(), strict=True):
+        rows.writerow([pair.image, pair.prompt, text, f"{cosine:.4f}"])
+    write_atomically(path, table.getvalue())
+
+
+def _thinned(pairs: Pairs, recipe: CaptionerRecipe) -> Pairs:
+    """The pairs that the recipe's numbers of images for each prompt leave, under their digest."""
+    thinning = Thinning(recipe.images_a, recipe.images_other)
+    rows = [pairs.rows[row] for row in thinned(pairs, thinning).tolist()]
+    return replace(pairs, rows=tuple(rows))
+
+
 def _distinct_images(pairs: Pairs) -> tuple[list[Path], np.ndarray]:
     """Each image once, and for every pair the number of its image."""
     numbers: dict[Path, int] = {}
@@ -216,6 +240,7 @@ def _features(
 ) -> np.ndarray:
     """The tower's features of the images in float16, from the cache if they are there."""
     parts = [digest, asdict(tower[0]), asdict(tower[1]), recipe.cells, multiplies_exactly()]
+    parts += [recipe.images_a, recipe.images_other]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     file = cache / f"features-{key}.npy"
     if not file.exists():

@@ -39,6 +39,9 @@ class CaptionerRecipe(DecoderRecipe):
     self_critical_steps: int = 0
     """Further steps on captions drawn and rewarded; the steps before them learn from true ones."""
     self_critical_rate: float = 3e-5
+    images_a: int = 3
+    images_other: int = 1
+    """Images of a prompt that are trained on at most, in tier A and in the others."""
     share_a: float = 1.0
     share_b: float = 0.1
     share_c: float = 0.1

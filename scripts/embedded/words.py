@@ -1,0 +1,99 @@
+"""Texts for left-out images, as the preset ``embedded`` and its parts say them, to be judged.
+
+Each way of saying becomes a table of texts that ``prompt-ensemble evaluate`` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from prompt_ensemble.core.blend import blend
+from prompt_ensemble.core.embeddings import Embeddings, Encode
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.outputs import Line
+from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.models.device import choose_placement
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.run.config import load_preset
+from prompt_ensemble.words.answer import Speaker
+from prompt_ensemble.words.options import WordsOptions
+from scripts.embedded.known_prompts import KnownPrompts
+
+SHOWN = "shown"
+"""The way in which the preset itself answers."""
+
+
+def left_out_blend(folder: Path, images: int, seed: int = 1) -> Embeddings:
+    """The preset's blend of left-out predictions, for some images drawn at random."""
+    weights = load_preset("embedded").blend_weights
+    parts = {name: Embeddings.load(folder / f"{name}.safetensors") for name in weights}
+    whole = blend(parts, weights)
+    chosen = np.random.default_rng(seed).permutation(len(whole.image_ids))[:images]
+    return whole.take([whole.image_ids[row] for row in np.sort(chosen).tolist()])
+
+
+def said_in_words(
+    predicted: Embeddings,
+    captions: Mapping[str, str],
+    known: KnownPrompts | None,
+    encode: Encode,
+    roots: WeightRoots,
+    progress: Progress = silent,
+) -> dict[str, dict[str, str]]:
+    """Way of saying → image id → text."""
+    preset = load_preset("embedded").words
+    assert preset is not None
+    spoken = {name: [Line("caption", text, 0.0)] for name, text in captions.items()}
+    ways: dict[str, tuple[WordsOptions, Mapping[str, Sequence[Line]]]] = {
+        SHOWN: (preset, spoken),
+        "shown without captions": (preset, {}),
+        "written": (replace(preset, phrases=""), {}),
+        "composed of phrases": (replace(preset, writer="", rounds=preset.rounds + 2), {}),
+    }
+    placement = choose_placement("auto")
+    said: dict[str, dict[str, str]] = {}
+    for way, (options, given) in ways.items():
+        if way == SHOWN and not captions:
+            continue
+        speaker = Speaker(options, roots, placement)
+        with progress(way, len(predicted.image_ids)) as advance:
+            words = speaker.say(predicted, given, {}, encode, advance=advance)
+        said[way] = {
+            image_id: lines[0].text
+            for image_id, lines in zip(words.image_ids, words.lines, strict=True)
+        }
+    if not captions:
+        said[SHOWN] = said.pop("shown without captions")
+    if captions:
+        said["captioner"] = {name: captions[name] for name in predicted.image_ids}
+    if known:
+        said["nearest known prompt"] = _nearest(predicted, known)
+    return said
+
+
+def _nearest(predicted: Embeddings, known: KnownPrompts) -> dict[str, str]:
+    """Of each image the known prompt that is nearest to its blend."""
+    nearest = np.concatenate(
+        [
+            (predicted.vectors[start : start + 256] @ known.vectors.T).argmax(axis=1)
+            for start in range(0, len(predicted.vectors), 256)
+        ]
+    )
+    texts = (known.texts[row] for row in nearest.tolist())
+    return dict(zip(predicted.image_ids, texts, strict=True))
+
+
+def write_texts(said: Mapping[str, Mapping[str, str]], folder: Path) -> None:
+    """A table for each way of saying."""
+    for way, texts in said.items():
+        table = io.StringIO()
+        rows = csv.writer(table)
+        rows.writerow(["image_id", "prompt"])
+        rows.writerows(texts.items())
+        write_atomically(folder / f"{way.replace(' ', '-')}.csv", table.getvalue())
