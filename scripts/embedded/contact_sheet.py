@@ -11,6 +11,7 @@ import numpy as np
 from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.html import render
+from prompt_ensemble.images.decode import load_image
 from prompt_ensemble.images.thumbnails import Size, data_address
 
 _SIZE = Size(320, 80)

@@ -54,6 +54,9 @@ from prompt_ensemble.training.held_out import HeldOut, split_rows
 from prompt_ensemble.training.tower_features import tower_features
 from prompt_ensemble.training.writer.texts import plain_prompt
 
+HELD_OUT = "held_out.csv"
+"""Held-out images and what the captioner says of them."""
+
 
 class _CaptionLoss(nn.Module):
     """The loss of a batch, as the loop wants it."""
