@@ -108,7 +108,7 @@ def fit_captioner(
     device = accelerator.device
     rows = torch.from_numpy(features).to(device)
     examples = CaptionExamples(
-        rows, start.words.encode(texts, start.spec.longest).to(torch.int32).to(device),
+        rows, start.words.encode(texts, min(start.spec.longest, recipe.longest)).to(torch.int32).to(device),
         torch.from_numpy(np.cumsum(chances)).float().to(device),
         rows.float().std(0) * recipe.feature_noise,
     )  # fmt: skip

@@ -28,9 +28,10 @@ class CaptionerRecipe(DecoderRecipe):
     """How much of the language model learns; what turns an image into its words always does."""
     lora_rank: int = 8
 
-    steps: int = 600
-    batch_size: int = 128
-    rate: float = 3e-4
+    longest: int = 40
+    steps: int = 300
+    batch_size: int = 64
+    rate: float = 4e-4
     warm_up: float = 0.05
     smoothing: float = 0.1
     average: float = 0.99
