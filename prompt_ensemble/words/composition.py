@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from prompt_ensemble.core.embeddings import Encode
+from prompt_ensemble.core.text_faults import is_repetitive
 from prompt_ensemble.words.phrase_vectors import PhraseVectors
 
 _PART = 0.4
@@ -83,7 +85,8 @@ def _longer(
         for number in order.tolist()
         if not said & _telling(phrases.phrases[number])
     ]
-    return [", ".join(filter(None, (start.text, phrase))) for phrase in fresh[:tried]]
+    texts = (", ".join(filter(None, (start.text, phrase))) for phrase in fresh)
+    return list(islice((text for text in texts if not is_repetitive(text)), tried))
 
 
 def _telling(phrase: str) -> set[str]:

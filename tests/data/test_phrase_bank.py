@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from prompt_ensemble.data import phrase_bank
 from prompt_ensemble.data.phrase_bank import bank_path, open_bank
 from prompt_ensemble.data.phrase_lists import PhraseList
 
@@ -67,3 +68,22 @@ def test_a_cache_that_cannot_be_written_stops_nobody(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("PROMPT_ENSEMBLE_CACHE", str(tmp_path / "file"))
     assert len(open_bank(PHRASES, "encoder", CountingEncoder()).vectors) == 3
+
+
+def test_a_long_list_goes_on_where_it_was_stopped(monkeypatch, tmp_path):
+    monkeypatch.setattr(phrase_bank, "_PHRASES_PER_SHARD", 2)
+    encoder, phrases = CountingEncoder(), PhraseList("mine", ("oil", "ink", "chalk", "wax", "pen"))
+
+    def stopped(texts):
+        if encoder.calls == 2:
+            raise KeyboardInterrupt
+        return encoder(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        open_bank(phrases, "encoder", stopped)
+    bank = open_bank(phrases, "encoder", encoder)
+    assert encoder.calls == 3
+    assert np.array_equal(bank.vectors, CountingEncoder()(phrases.phrases))
+    assert [file.name for file in bank_path(phrases, "encoder").parent.iterdir()] == [
+        bank_path(phrases, "encoder").name
+    ]
