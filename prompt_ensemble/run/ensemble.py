@@ -184,6 +184,8 @@ class Ensemble:
         started = time.monotonic() if started is None else started
         prior, filler = self._prior(on_bad_image == "prior", deadline is not None)
         self._check(self.members)
+        if self._speaker:
+            self._speaker.check()
         if out is not None:
             require_writable(Path(out))
         album = self.survey(images)

@@ -17,6 +17,7 @@ from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.progress import Advance
 from prompt_ensemble.core.text_faults import is_broken, is_empty, is_repetitive
 from prompt_ensemble.models.device import Placement
+from prompt_ensemble.models.text_decoder.writer import check_writer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.words.composition import Composed, grow
 from prompt_ensemble.words.options import WordsOptions
@@ -24,6 +25,7 @@ from prompt_ensemble.words.phrase_vectors import PhraseVectors, load_phrase_vect
 from prompt_ensemble.words.writing import Candidate, PromptWriter
 
 _IMAGES_TOGETHER = 64
+_IMAGES_TOGETHER_ON_GPU = 512
 _SPOKEN_FLUENCY = -2.0
 """Of captions and known prompts, for which no writer gives a likelihood: a good sentence's."""
 
@@ -37,6 +39,13 @@ class Speaker:
         self.placement = placement
         self._writer_path = roots.find(options.writer).path if options.writer else None
         self._phrases_path = roots.find(options.phrases).path if options.phrases else None
+
+    def check(self) -> None:
+        """Complain about files that ``say`` would trip over, before any model is loaded."""
+        if self._writer_path:
+            check_writer(self._writer_path)
+        if self._phrases_path:
+            assert self.phrases
 
     @cached_property
     def writer(self) -> PromptWriter | None:
@@ -64,8 +73,9 @@ class Speaker:
         blend. Once it is ``late``, images that are left get no prompt.
         """
         lines: list[tuple[Line, ...]] = []
-        for start in range(0, len(blend.image_ids), _IMAGES_TOGETHER):
-            ids = blend.image_ids[start : start + _IMAGES_TOGETHER]
+        together = _IMAGES_TOGETHER_ON_GPU if self.placement.on_gpu else _IMAGES_TOGETHER
+        for start in range(0, len(blend.image_ids), together):
+            ids = blend.image_ids[start : start + together]
             if late():
                 lines += [()] * len(ids)
                 continue

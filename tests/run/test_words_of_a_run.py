@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_writer import save_tiny_writer
 
+from prompt_ensemble.core.errors import PromptEnsembleError
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.run.blend_outputs import blend_outputs
 from prompt_ensemble.run.config import RunConfig, load_preset, parse_config
@@ -91,3 +92,17 @@ def test_the_embedded_preset_speaks() -> None:
     words = load_preset("embedded").words
     assert words is not None
     assert words.writer and words.phrases
+
+
+@pytest.mark.usefixtures("colour")
+@pytest.mark.parametrize("file", ["writer.json", "tokenizer.json", "writer.safetensors"])
+def test_a_damaged_writer_is_found_before_any_image(
+    config: tuple[RunConfig, Path], photos: Path, tmp_path: Path, file: str
+) -> None:
+    (config[1] / "writer" / file).unlink()
+    with (
+        load_ensemble(config[0], weights=config[1]) as ensemble,
+        pytest.raises(PromptEnsembleError, match=file),
+    ):
+        ensemble.predict(photos, tmp_path / "out")
+    assert not (tmp_path / "out" / "store").exists()

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH
-from prompt_ensemble.core.errors import BadWeights
+from prompt_ensemble.core.errors import BadWeights, MissingWeights
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.models.checkpoints import (
@@ -100,3 +100,11 @@ def read_writer_card(folder: Path) -> WriterCard:
             "it was written by another version of prompt-ensemble"
         )
     return from_table(WriterCard, table, str(folder / DESCRIPTION), BadWeights)
+
+
+def check_writer(folder: Path) -> None:
+    """Complain about a folder that is not whole, without building the network."""
+    read_writer_card(folder)
+    load_vocabulary(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise MissingWeights(f"{folder / WEIGHTS} is not there; copy the whole model folder")

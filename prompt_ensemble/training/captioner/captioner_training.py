@@ -107,8 +107,9 @@ def fit_captioner(
     choose_what_learns(captioner.decoder, recipe)
     device = accelerator.device
     rows = torch.from_numpy(features).to(device)
+    tokens = start.words.encode(texts, min(start.spec.longest, recipe.longest))
     examples = CaptionExamples(
-        rows, start.words.encode(texts, min(start.spec.longest, recipe.longest)).to(torch.int32).to(device),
+        rows, tokens.to(torch.int32).to(device),
         torch.from_numpy(np.cumsum(chances)).float().to(device),
         rows.float().std(0) * recipe.feature_noise,
     )  # fmt: skip
