@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from tiny_blend import a_blend
+from tiny_writer import rows, save_tiny_captioner, save_tiny_writer
 
 from prompt_ensemble.cli.interrogate import read_captions
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
@@ -28,6 +29,11 @@ from prompt_ensemble.images.survey import SurveyedImage
 from prompt_ensemble.kaggle.metadata import read_metadata
 from prompt_ensemble.members.neighbours.neighbour_bank import BankCard, read_card
 from prompt_ensemble.members.neighbours.shards import map_shard, write_shard
+from prompt_ensemble.models.error_model import ErrorModel
+from prompt_ensemble.models.packed_bank import PackedBank
+from prompt_ensemble.models.text_decoder.captioner import read_captioner_card
+from prompt_ensemble.models.text_decoder.vocabulary import load_vocabulary
+from prompt_ensemble.models.text_decoder.writer import read_writer_card
 from prompt_ensemble.models.weights import load_manifest
 from prompt_ensemble.run.config import load_config
 from prompt_ensemble.run.saved_predictions import read_confidence, read_record
@@ -36,6 +42,7 @@ from prompt_ensemble.run.tuned_blend import TunedBlend
 from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.recipe_files import read_recipe
 from prompt_ensemble.training.regressor.recipe import Recipe
+from prompt_ensemble.words.phrase_vectors import load_phrase_vectors, save_phrase_vectors
 
 Reader = Callable[[Path], object]
 CONFIG = b"""prior = "embedded-prior"\n[[members]]\nname = "clip"\nmodel = "regressor"\nweight = 1.0
@@ -146,5 +153,41 @@ READERS: dict[str, tuple[str, bytes, Reader]] = {
     "seen prompts": ("t.safetensors", saved(SeenPrompts.of(["a cat"]).save), SeenPrompts.load),
     "manifest": ("m.json", MANIFEST, load_manifest.__wrapped__),
     "metadata": ("kernel-metadata.json", METADATA, read_metadata),
+    "known prompts": (
+        "bank.safetensors",
+        saved(lambda path: PackedBank.of(rows(4)).save(path.parent), "bank.safetensors"),
+        PackedBank.load,
+    ),
+    "errors": (
+        "errors.safetensors",
+        saved(
+            lambda path: ErrorModel.fit(rows(9), rows(9, 1), rows(9, 2)).save(path.parent),
+            "errors.safetensors",
+        ),
+        lambda path: ErrorModel.load(path.parent),
+    ),
+    "phrase vectors": (
+        "phrases.safetensors",
+        saved(
+            lambda path: save_phrase_vectors({"mediums": np.arange(3)}, rows(3), path.parent),
+            "phrases.safetensors",
+        ),
+        lambda path: load_phrase_vectors(path.parent),
+    ),
+    "vocabulary": (
+        "tokenizer.json",
+        saved(lambda path: save_tiny_writer(path.parent), "tokenizer.json"),
+        lambda path: load_vocabulary(path.parent),
+    ),
+    "writer": (
+        "writer.json",
+        saved(lambda path: save_tiny_writer(path.parent), "writer.json"),
+        lambda path: read_writer_card(path.parent),
+    ),
+    "captioner": (
+        "captioner.json",
+        saved(lambda path: save_tiny_captioner(path.parent), "captioner.json"),
+        lambda path: read_captioner_card(path.parent),
+    ),
 }
 """Name → the file's name, its right content, and what reads it."""
