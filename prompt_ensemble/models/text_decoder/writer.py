@@ -35,6 +35,8 @@ from prompt_ensemble.models.text_decoder.vocabulary import TOKENIZER_FILE, load_
 _FORMAT = 1
 DESCRIPTION = "writer.json"
 WEIGHTS = "writer.safetensors"
+DIRECTION_SCALE = EMBEDDING_WIDTH**0.5
+"""Unit rows have numbers near 1/20; the layers behind expect them near 1."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,7 @@ class Writer(nn.Module):
     def read(self, vectors: torch.Tensor) -> torch.Tensor:
         """``(B, 384)`` embeddings to ``(B, M, W)`` memory."""
         directions = normalize(vectors - self.centre, dim=-1)
-        # Unit rows have numbers near 1/20; the layers behind expect them near 1.
-        spread: torch.Tensor = self.memory(directions * EMBEDDING_WIDTH**0.5)
+        spread: torch.Tensor = self.memory(directions * DIRECTION_SCALE)
         memory: torch.Tensor = spread.unflatten(-1, (self.rows, -1))
         return memory
 

@@ -42,6 +42,7 @@ from prompt_ensemble.training.captioner.language_model import (
     choose_what_learns,
     merge_what_was_learnt,
 )
+from prompt_ensemble.training.captioner.memory_start import start_memory
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
 from prompt_ensemble.training.captioner.self_critical import (
     Reward,
@@ -76,6 +77,7 @@ class _CaptionLoss(nn.Module):
 def fit_captioner(
     features: np.ndarray,
     texts: Sequence[str],
+    truth: np.ndarray,
     chances: np.ndarray,
     tower: tuple[TowerSpec, Preprocessing],
     recipe: CaptionerRecipe,
@@ -90,7 +92,8 @@ def fit_captioner(
 ) -> tuple[Captioner, Words, CaptionerCard]:
     """A captioner, its words and its description; resumes what ``out`` holds.
 
-    ``roots`` find what the recipe starts from; ``reward`` is for the self-critical steps.
+    ``truth`` holds unit rows of the texts; ``roots`` find what the recipe starts from; ``reward``
+    is for the self-critical steps.
     """
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     torch.manual_seed(recipe.seed)
@@ -104,6 +107,8 @@ def fit_captioner(
     card = CaptionerCard(*tower, start.spec, width, recipe.cells, recipe.rows, record)
     captioner = Captioner(card)
     captioner.decoder.load_state_dict({**captioner.decoder.state_dict(), **start.weights})
+    if start.writer and not recipe.cells and start.writer.rows == recipe.rows:
+        start_memory(captioner, start.writer, features, truth, chances)
     choose_what_learns(captioner.decoder, recipe)
     device = accelerator.device
     rows = torch.from_numpy(features).to(device)
@@ -166,9 +171,10 @@ def train_captioner(
     }  # fmt: skip
     write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
     captioner, words, card = fit_captioner(
-        features[image_of[training]], [texts[row] for row in training], chances[training], tower,
-        recipe, out, roots=roots, reward=closeness(encode, truth[training]),
-        checkpoint_every=checkpoint_every, stop_after=stop_after, cpu=cpu, progress=progress,
+        features[image_of[training]], [texts[row] for row in training], truth[training],
+        chances[training], tower, recipe, out, roots=roots,
+        reward=closeness(encode, truth[training]), checkpoint_every=checkpoint_every,
+        stop_after=stop_after, cpu=cpu, progress=progress,
     )  # fmt: skip
     if stop_after is not None and stop_after < recipe.steps + recipe.self_critical_steps:
         return record

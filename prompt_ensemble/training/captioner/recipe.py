@@ -31,7 +31,7 @@ class CaptionerRecipe(DecoderRecipe):
     longest: int = 40
     steps: int = 300
     batch_size: int = 64
-    rate: float = 4e-4
+    rate: float = 2e-4
     warm_up: float = 0.05
     smoothing: float = 0.1
     average: float = 0.99

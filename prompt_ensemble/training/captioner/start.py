@@ -11,7 +11,7 @@ from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
 from prompt_ensemble.models.text_decoder.words import OwnPieces, Words
-from prompt_ensemble.models.text_decoder.writer import load_writer
+from prompt_ensemble.models.text_decoder.writer import Writer, load_writer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.captioner.language_model import import_peft, published_model
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
@@ -25,6 +25,8 @@ class Start:
     words: Words
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     """By the decoder's names; what is not among them begins at random."""
+    writer: Writer | None = None
+    """The prompt writer that they are from, if they are a writer's."""
 
 
 def check_start(recipe: CaptionerRecipe, roots: WeightRoots) -> None:
@@ -51,7 +53,7 @@ def start_of(texts: Sequence[str], recipe: CaptionerRecipe, roots: WeightRoots) 
         return Start(*published_model(roots.find(recipe.language_model).path, recipe))
     if recipe.start_from:
         writer, pieces, card = load_writer(roots.find(recipe.start_from).path)
-        return Start(card.decoder, OwnPieces(pieces), writer.decoder.state_dict())
+        return Start(card.decoder, OwnPieces(pieces), writer.decoder.state_dict(), writer)
     pieces = learn_vocabulary(texts, recipe.vocabulary)
     spec = DecoderSpec(
         recipe.decoder, pieces.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
