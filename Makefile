@@ -10,6 +10,7 @@ OPEN_PROMPTS ?= ../shared/data/prompts/openprompts_dedup_21k.txt
 PROMPTS ?= ../shared/data/prompts
 MORE ?= ../shared/data/pairs_gathered.jsonl
 WRITER_OPTIONS ?=
+JUDGED ?= horde_styles pypeaday_a1111 waylonwalker_invoke
 COMPETITION ?= ../shared/competition
 REVISION ?= 0.4.0
 KAGGLE_USERNAME ?=
@@ -153,9 +154,9 @@ train-writer: install ## train weights/embedded-writer from the known prompts, w
 .PHONY: train-captioner
 train-captioner: install ## train weights/embedded-captioner from DATA=pairs.jsonl and MORE=pairs
 	$(BIN)/prompt-ensemble train captioner $(addprefix --data ,$(DATA) $(MORE)) \
-		--set start_from=embedded-writer --hold-out-share 0 --out runs/captioner \
-		--cache runs/captioner-cache
-	$(EMBEDDED) ship runs/captioner/captioner embedded-captioner --kind captioner \
+		--set start_from=embedded-writer $(addprefix --hold-out ,$(JUDGED)) \
+		--out runs/captioner-judged --cache runs/captioner-cache
+	$(EMBEDDED) ship runs/captioner-judged/captioner embedded-captioner --kind captioner \
 		--revision $(REVISION)
 
 .PHONY: evaluate-words

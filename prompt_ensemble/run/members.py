@@ -74,8 +74,11 @@ def _sorted_by_need(by_name: Mapping[str, Member]) -> list[Member]:
 
 
 def without_idle(members: Sequence[Member], config: RunConfig) -> list[Member]:
-    """The members without those that have no weight, are needed by none, and feed no gate."""
-    if config.gate:
+    """The members without those that have no weight and are needed by none.
+
+    A gate needs them all, and so do words, of which anything that a member says may be a candidate.
+    """
+    if config.gate or config.words:
         return list(members)
     wanted = set(config.blend_weights)
     for member in reversed(members):

@@ -15,16 +15,16 @@ class WordsOptions:
     """Weights of a prompt writer; without one, only captions and known prompts are candidates."""
     phrases: str = ""
     """Weights of phrase vectors; without them nothing is composed."""
-    candidates: int = 6
+    candidates: int = 4
     """Texts drawn from the writer for each image."""
     temperature: float = 0.7
-    longest: int = 40
+    longest: int = 24
     """Word pieces of a written text at most."""
     fluency: float = 0.02
     """What a nat of log-likelihood per word piece counts, in cosine."""
     rounds: int = 2
     """Phrases that are added at most."""
-    tried: int = 3
+    tried: int = 2
     """Phrases that are tried in a round."""
     gain: float = 0.015
     """Cosine that a phrase must bring."""

@@ -66,10 +66,13 @@ class PromptWriter:
 
 
 def _sound(texts: Sequence[tuple[str, float]]) -> list[Candidate]:
-    """Distinct texts without repetition, broken pieces or nothing in them."""
+    """Distinct texts without repetition, broken pieces or nothing in them.
+
+    A part between commas that comes again is left out.
+    """
     kept: dict[str, float] = {}
-    for text, score in texts:
-        text = text.strip(" ,.;:-")
+    for written, score in texts:
+        text = ", ".join(dict.fromkeys(written.strip(" ,.;:-").split(", ")))
         if not (is_empty(text) or is_broken(text) or is_repetitive(text)):
             kept.setdefault(text, score)
     return [Candidate(text, score) for text, score in kept.items()]

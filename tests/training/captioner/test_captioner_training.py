@@ -125,8 +125,8 @@ def test_a_listing_with_lists_of_captions_gives_a_pair_each(tmp_path: Path) -> N
     both = join_pairs([pairs, described])
     assert len(both) == 3 * len(images)
     record = train_captioner(
-        both, replace(TINY, images_a=99), tmp_path / "run", encode=encode, roots=save_tiny_tower(tmp_path / "weights"),
-        held_out=NOTHING_HELD_OUT, cpu=True,
+        both, replace(TINY, images_a=99), tmp_path / "run", encode=encode,
+        roots=save_tiny_tower(tmp_path / "weights"), held_out=NOTHING_HELD_OUT, cpu=True,
     )  # fmt: skip
     assert record["trained_on"] == len(both)
 
