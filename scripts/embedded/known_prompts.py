@@ -6,6 +6,7 @@ texts stay where they are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.text_faults import words
 from prompt_ensemble.data.phrase_lists import load_phrases
 from prompt_ensemble.models.packed_bank import PackedBank
 from prompt_ensemble.words.phrase_vectors import save_phrase_vectors
@@ -24,6 +26,8 @@ NEAR = 0.9
 _ROWS_TOGETHER = 8192
 BANK_ROWS = 65_536
 FLAVORS = 20_000
+FEWEST_TIMES = 5
+"""Known prompts that a word of a flavor must be in."""
 WHOLE_LISTS = ("artists", "mediums", "movements")
 
 
@@ -84,7 +88,8 @@ def pack_bank(known: KnownPrompts, folder: Path, seed: int = 0) -> PackedBank:
 def pack_phrases(known: KnownPrompts, encode: Encode, folder: Path) -> int:
     """All mediums, artists and movements, and the flavors that are near to known prompts.
 
-    A flavor counts by how many prompts of a sample it is among the nearest 64 flavors of.
+    A flavor counts by how many prompts of a sample it is among the nearest 64 flavors of; one with
+    a word that hardly any known prompt has, often two that lost their blank, does not.
     """
     flavors = load_phrases("flavors").phrases
     vectors = encode(flavors)
@@ -94,7 +99,10 @@ def pack_phrases(known: KnownPrompts, encode: Encode, folder: Path) -> int:
         cosines = sample[start : start + 512] @ vectors.T
         nearest = np.argpartition(-cosines, 64, axis=1)[:, :64]
         counts += np.bincount(nearest.ravel(), minlength=len(flavors))
-    sound = np.array([_is_plain(phrase) for phrase in flavors])
+    said = Counter(word for text in known.texts for word in set(words(text)))
+    sound = np.array(
+        [_is_plain(p) and all(said[word] >= FEWEST_TIMES for word in words(p)) for p in flavors]
+    )
     chosen = np.sort(np.argsort(-counts * sound, kind="stable")[:FLAVORS])
     places = {name: np.arange(len(load_phrases(name).phrases)) for name in WHOLE_LISTS}
     places["flavors"] = chosen
