@@ -33,6 +33,10 @@ _PROMPTS_SHOWN = 5
     help="Be done by then: what is worth most per second comes first, what cannot end is left out.",
 )  # fmt: skip
 @click.option(
+    "--words/--no-words", default=True,
+    help="Say the prompt of each image in words, if the preset can; the embedding needs none.",
+)  # fmt: skip
+@click.option(
     "--sidecars", is_flag=True,
     help="Write each prompt into OUT/sidecars/IMAGE.txt too, in the subfolders of IMAGES.",
 )  # fmt: skip
@@ -51,6 +55,7 @@ def command(
     blend: Path | None,
     out: Path,
     deadline: str | None,
+    words: bool,
     sidecars: bool,
     sample: Path | None,
     on_bad_image: str,
@@ -85,6 +90,7 @@ def command(
         deadline=deadline,
         sample=sample,
         sidecars=sidecars,
+        words=words,
         meanwhile=lambda rows: write_submission(out / "submission.csv", rows, ids),
         progress=silent if quiet else bar,
     )

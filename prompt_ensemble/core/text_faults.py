@@ -51,6 +51,11 @@ def is_broken(text: str) -> bool:
     )
 
 
+def is_sound(text: str) -> bool:
+    """Whether a text has none of these faults."""
+    return not (is_empty(text) or is_broken(text) or is_repetitive(text))
+
+
 def _stutters(said: Sequence[str], length: int) -> bool:
     """Whether so many words are followed by the same ones."""
     return any(

@@ -15,7 +15,7 @@ import numpy as np
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.progress import Advance
-from prompt_ensemble.core.text_faults import is_broken, is_empty, is_repetitive
+from prompt_ensemble.core.text_faults import is_sound
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.text_decoder.writer import check_writer
 from prompt_ensemble.models.weights import WeightRoots
@@ -69,8 +69,9 @@ class Speaker:
     ) -> Outputs:
         """A prompt for each image, and the known prompts near to it, as lines.
 
-        ``captions`` and ``known`` prompts are by image id. A line's score is its cosine to the
-        blend. Once it is ``late``, images that are left get no prompt.
+        ``captions`` and ``known`` prompts are by image id. A prompt's score is its cosine to the
+        blend, a known prompt keeps the one it came with. Once it is ``late``, images that are left
+        get no prompt.
         """
         lines: list[tuple[Line, ...]] = []
         together = _IMAGES_TOGETHER_ON_GPU if self.placement.on_gpu else _IMAGES_TOGETHER
@@ -103,7 +104,7 @@ class Speaker:
                 rows, options.candidates, options.temperature, options.longest
             )
         candidates = [
-            [*one, *(Candidate(text, _SPOKEN_FLUENCY) for text in texts if _is_sound(text))]
+            [*one, *(Candidate(text, _SPOKEN_FLUENCY) for text in texts if is_sound(text))]
             for one, texts in zip(written, spoken, strict=True)
         ]
         best = choose(candidates, rows, encode, options.fluency)
@@ -137,7 +138,3 @@ def choose(
         number = int(np.argmax(np.round(scores, 4)))  # of equals the first, on every processor
         chosen.append(Composed(row[number].text, found[number], float(scores[number])))
     return chosen
-
-
-def _is_sound(text: str) -> bool:
-    return not (is_empty(text) or is_broken(text) or is_repetitive(text))

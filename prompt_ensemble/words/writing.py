@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from prompt_ensemble.core.text_faults import is_broken, is_empty, is_repetitive
+from prompt_ensemble.core.text_faults import is_sound
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.text_decoder.vocabulary import END, PAD, START, UNKNOWN, read_tokens
 from prompt_ensemble.models.text_decoder.writer import load_writer
@@ -73,6 +73,6 @@ def _sound(texts: Sequence[tuple[str, float]]) -> list[Candidate]:
     kept: dict[str, float] = {}
     for written, score in texts:
         text = ", ".join(dict.fromkeys(written.strip(" ,.;:-").split(", ")))
-        if not (is_empty(text) or is_broken(text) or is_repetitive(text)):
+        if is_sound(text):
             kept.setdefault(text, score)
     return [Candidate(text, score) for text, score in kept.items()]

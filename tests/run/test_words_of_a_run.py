@@ -57,6 +57,15 @@ def test_an_image_has_the_same_prompt_alone_and_in_a_run(
 
 
 @pytest.mark.usefixtures("colour")
+def test_who_needs_no_words_gets_none(config: tuple[RunConfig, Path], photos: Path) -> None:
+    with load_ensemble(config[0], weights=config[1]) as ensemble:
+        silent = ensemble.predict(photos, words=False)
+        speaking = ensemble.predict(photos)
+    assert silent.words is None
+    assert np.allclose(silent.embeddings.vectors, speaking.embeddings.vectors, atol=1e-6)
+
+
+@pytest.mark.usefixtures("colour")
 def test_missing_words_are_found_before_any_image(
     config: tuple[RunConfig, Path], photos: Path
 ) -> None:
