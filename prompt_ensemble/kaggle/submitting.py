@@ -64,6 +64,7 @@ def submit(preset: str, deadline: str, machine: Machine | None = None) -> Path:
     run = machine.continue_run()
     prediction = predict(
         images, run, config=ensemble(preset, machine), device="all", on_bad_image="prior",
+        words=False,  # the competition asks for embeddings alone
         deadline=deadline, meanwhile=lambda rows: write_submission(path, rows, ids), progress=bar,
     )  # fmt: skip
     write_submission(path, prediction.embeddings, ids)
