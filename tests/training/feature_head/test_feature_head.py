@@ -24,7 +24,7 @@ from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.regressor.regressor_folder import load_regressor
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run import store
-from prompt_ensemble.training.feature_head import tower_features
+from prompt_ensemble.training import tower_features
 from prompt_ensemble.training.feature_head.feature_head import (
     FeatureHeadRecipe,
     features_of,
