@@ -15,6 +15,7 @@ from prompt_ensemble.cli import options
 if TYPE_CHECKING:
     from prompt_ensemble.models.weights import WeightRoots
     from prompt_ensemble.run.config import MemberConfig, RunConfig
+    from prompt_ensemble.words.options import WordsOptions
 
 _READY = "ready"
 
@@ -28,7 +29,7 @@ class _Diagnosis:
     versions: dict[str, str]
     weight_folders: list[str]
     presets: dict[str, dict[str, str]]
-    """Preset → member or ``(prior)`` → ``ready`` or why it cannot run."""
+    """Preset → member, ``(prior)`` or ``(words)`` → ``ready`` or why it cannot run."""
     plugins: dict[str, str]
     """Kind and distribution of each plugin → ``ready`` or why it cannot be imported."""
 
@@ -101,7 +102,17 @@ def _ensemble_states(
             states[config.name] |= {} if together == _READY else {"(members)": together}
         if config.prior or config.prior_weight:
             states[config.name]["(prior)"] = _state(prior_of, config, roots)
+        if config.words:
+            states[config.name]["(words)"] = _state(_check_words, config.words, roots)
     return states
+
+
+def _check_words(words: WordsOptions, roots: WeightRoots) -> None:
+    """The writer and the phrases of a configuration are there and whole."""
+    from prompt_ensemble.models.device import choose_placement
+    from prompt_ensemble.words.answer import Speaker
+
+    Speaker(words, roots, choose_placement("cpu")).check()
 
 
 def _plugin_states() -> dict[str, str]:
