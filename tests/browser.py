@@ -28,14 +28,18 @@ TELL = """<script>
 addEventListener("load", () => {
   const outcome = document.createElement("pre");
   outcome.id = "outcome";
-  outcome.textContent = JSON.stringify((() => { %s })());
+  const found = (() => { %s })();
+  found.requests = performance.getEntriesByType("resource").map((entry) => entry.name).filter(
+    (name) => !name.startsWith("data:"));
+  found.problems = problems;
+  outcome.textContent = JSON.stringify(found);
   document.body.append(outcome);
 });
 </script>"""
 
 
 def try_page(page: Path, script: str, folder: Path) -> dict:
-    """What ``script`` returns when it runs in the loaded page, every problem watched for."""
+    """What ``script`` returns when it runs in the loaded page, with all requests and problems."""
     text = page.read_text(encoding="utf-8")
     watched = folder / "watched.html"
     text = text.replace("</head>", WATCH + "</head>", 1).replace(

@@ -14,7 +14,7 @@ from prompt_ensemble.models.image_towers.image_tower import TowerSpec
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
-from prompt_ensemble.models.text_decoder.words import OwnPieces
+from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import Writer, WriterCard, save_writer
 
 TEXTS = (

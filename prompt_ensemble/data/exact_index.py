@@ -10,6 +10,10 @@ ROWS_PER_PRODUCT = 8192
 """Rows multiplied at once; with 2048 queries a product is 64 MB."""
 
 
+ALL_BUT_EQUAL = 0.9
+"""Cosine from which on two prompts are all but the same."""
+
+
 class ExactIndex:
     """Unit rows in the order they were added, in an array that doubles when it is full."""
 
@@ -46,3 +50,11 @@ class ExactIndex:
             best[better] = highest[better]
             place[better] = start + product[better].argmax(axis=1)
         return best, place
+
+
+def far_from(vectors: np.ndarray, avoid: np.ndarray) -> np.ndarray:
+    """Numbers of the unit rows that are all but equal to none of those to avoid."""
+    index = ExactIndex(vectors.shape[1])
+    index.add(avoid)
+    nearest, _ = index.nearest(vectors)
+    return np.flatnonzero(nearest < ALL_BUT_EQUAL)

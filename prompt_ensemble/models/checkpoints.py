@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prompt_ensemble.core.errors import BadWeights, MissingWeights
+from prompt_ensemble.core.typed_tables import from_table
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,20 @@ _NESTS = ("state_dict", "model_state_dict", "model")
 """Where a training checkpoint keeps the state dict, next to the optimizer's and the epoch."""
 _WRAPPERS = ("module.", "model.", "_orig_mod.")
 """Prefixes that DataParallel, a trainer's class and torch.compile give every name."""
+
+
+Description = TypeVar("Description")
+
+
+def read_description(kind: type[Description], file: Path, form: int) -> Description:
+    """The dataclass in a description that we wrote ourselves, with every key checked."""
+    table = read_json(file)
+    if table.get("format") != form:
+        raise BadWeights(
+            f"{file} has format {table.get('format')!r}, expected {form}; "
+            "it was written by another version of prompt-ensemble"
+        )
+    return from_table(kind, table, str(file), BadWeights)
 
 
 def read_json(path: Path) -> dict[str, object]:

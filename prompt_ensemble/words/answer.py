@@ -45,7 +45,7 @@ class Speaker:
         if self._writer_path:
             check_writer(self._writer_path)
         if self._phrases_path:
-            assert self.phrases
+            load_phrase_vectors(self._phrases_path)
 
     @cached_property
     def writer(self) -> PromptWriter | None:
@@ -132,9 +132,9 @@ def choose(
         found = vectors[at : at + len(row)]
         at += len(row)
         if not row:
-            chosen.append(Composed("", np.zeros_like(target), 0.0))
+            chosen.append(Composed("", np.zeros_like(target)))
             continue
         scores = found @ target + fluency * np.array([one.fluency for one in row])
         number = int(np.argmax(np.round(scores, 4)))  # of equals the first, on every processor
-        chosen.append(Composed(row[number].text, found[number], float(scores[number])))
+        chosen.append(Composed(row[number].text, found[number]))
     return chosen

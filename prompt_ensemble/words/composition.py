@@ -29,8 +29,6 @@ class Composed:
 
     text: str
     vector: np.ndarray
-    score: float
-    """Its cosine to the target, and what its fluency counts."""
 
 
 def grow(
@@ -105,4 +103,4 @@ def _best(
     more = float(cosines[number]) - float(start.vector @ target)
     if more < gain:
         return None
-    return Composed(texts[number], vectors[number], start.score + more)
+    return Composed(texts[number], vectors[number])

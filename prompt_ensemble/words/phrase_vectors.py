@@ -26,8 +26,6 @@ class PhraseVectors:
     """Phrases and their unit rows."""
 
     phrases: tuple[str, ...]
-    kinds: tuple[str, ...]
-    """The list that each phrase is from, in the singular: medium, artist, movement, flavor."""
     vectors: np.ndarray
     """``(N, 384)`` float32."""
 
@@ -54,7 +52,6 @@ def load_phrase_vectors(folder: Path) -> PhraseVectors:
 
     file = folder / PHRASES_FILE
     phrases: list[str] = []
-    kinds: list[str] = []
     try:
         arrays = load_file(file)
         for name in sorted(key.removeprefix("places.") for key in arrays if "places." in key):
@@ -66,13 +63,12 @@ def load_phrase_vectors(folder: Path) -> PhraseVectors:
             listed = load_phrases(name).phrases
             places = arrays[f"places.{name}"].tolist()
             phrases += [listed[place] for place in places]
-            kinds += [name.removesuffix("s")] * len(places)
         vectors = unit_rows(unpack_four(arrays["codes"], arrays["scales"]))
         if len(vectors) != len(phrases):
             raise ValueError(f"{len(phrases)} phrases have {len(vectors)} vectors")
     except (SafetensorError, *FAULTS) as error:
         raise BadWeights(f"{file} holds no phrase vectors ({error}); copy it again") from error
-    return PhraseVectors(tuple(phrases), tuple(kinds), vectors)
+    return PhraseVectors(tuple(phrases), vectors)
 
 
 def _digest(name: str) -> np.ndarray:

@@ -17,13 +17,11 @@ from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.text_faults import words
+from prompt_ensemble.data.exact_index import far_from
 from prompt_ensemble.data.phrase_lists import load_phrases
 from prompt_ensemble.models.packed_bank import PackedBank
 from prompt_ensemble.words.phrase_vectors import save_phrase_vectors
 
-NEAR = 0.9
-"""Cosine from which on a known prompt is left out as all but one that is judged."""
-_ROWS_TOGETHER = 8192
 BANK_ROWS = 65_536
 FLAVORS = 20_000
 FEWEST_TIMES = 5
@@ -51,14 +49,7 @@ def known_prompts(
         raise BadConfig(f"{folder} holds no known prompts; run 'make tune-embedded' first")
     texts = distinct_lines(files)
     vectors = encode(texts)
-    true = encode(sorted(set(judged)))
-    nearest = np.concatenate(
-        [
-            (vectors[start : start + _ROWS_TOGETHER] @ true.T).max(axis=1)
-            for start in range(0, len(vectors), _ROWS_TOGETHER)
-        ]
-    )
-    rows = np.flatnonzero(nearest < NEAR)
+    rows = far_from(vectors, encode(sorted(set(judged))))
     kept = KnownPrompts(tuple(texts[row] for row in rows.tolist()), vectors[rows])
     folder.mkdir(parents=True, exist_ok=True)
     np.save(kept_vectors, kept.vectors)

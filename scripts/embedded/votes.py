@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from prompt_ensemble.core.embeddings import Embeddings, unit_rows
+from prompt_ensemble.core.blend import blend
+from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.votes.vote_predictor import VoteOptions, VotePredictor
@@ -61,12 +62,9 @@ def _vote(folder: Path, members: dict[str, Embeddings], ids: list[str]) -> np.nd
 
 def blended(members: dict[str, Embeddings]) -> np.ndarray:
     """Unit rows of the blend that is voted on, in the order of the first member's ids."""
-    ids = members["clip"].image_ids
-    rows = [
-        share * members[name].take(ids).vectors
-        for name, share in zip(OPTIONS.vectors_from, OPTIONS.shares, strict=True)
-    ]
-    return unit_rows(np.sum(rows, axis=0))
+    parts = {name: members[name] for name in OPTIONS.vectors_from}
+    whole = blend(parts, dict(zip(OPTIONS.vectors_from, OPTIONS.shares, strict=True)))
+    return whole.take(members["clip"].image_ids).vectors
 
 
 def save_vote(

@@ -18,6 +18,7 @@ from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Line
 from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.data.exact_index import ExactIndex
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import load_preset
@@ -79,12 +80,9 @@ def said_in_words(
 
 def _nearest(predicted: Embeddings, known: KnownPrompts) -> dict[str, str]:
     """Of each image the known prompt that is nearest to its blend."""
-    nearest = np.concatenate(
-        [
-            (predicted.vectors[start : start + 256] @ known.vectors.T).argmax(axis=1)
-            for start in range(0, len(predicted.vectors), 256)
-        ]
-    )
+    index = ExactIndex()
+    index.add(known.vectors)
+    _, nearest = index.nearest(predicted.vectors)
     texts = (known.texts[row] for row in nearest.tolist())
     return dict(zip(predicted.image_ids, texts, strict=True))
 

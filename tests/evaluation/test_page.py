@@ -100,9 +100,6 @@ field.value = ""; field.dispatchEvent(new Event("input"));
 outcome.after = rows().filter((row) => !row.hidden).length;
 const drawings = [...document.querySelectorAll("figure svg")];
 outcome.drawn = drawings.map((drawing) => drawing.getBoundingClientRect().width);
-outcome.requests = performance.getEntriesByType("resource").map((entry) => entry.name).filter(
-  (name) => !name.startsWith("data:"));
-outcome.problems = problems;
 return outcome;
 """
 

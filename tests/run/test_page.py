@@ -128,9 +128,6 @@ copySelected(document.querySelectorAll(".prompt")[1]);
 outcome.selected = getSelection().toString();
 outcome.drawn = [...document.images].filter((image) => image.naturalWidth > 0).length;
 outcome.overflow = document.documentElement.scrollWidth - innerWidth;
-outcome.requests = performance.getEntriesByType("resource").map((entry) => entry.name).filter(
-  (name) => !name.startsWith("data:"));
-outcome.problems = problems;
 return outcome;
 """
 

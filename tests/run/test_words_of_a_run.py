@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_writer import save_tiny_writer
 
-from prompt_ensemble.core.errors import PromptEnsembleError
+from prompt_ensemble.core.errors import MissingWeights, PromptEnsembleError
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.run.blend_outputs import blend_outputs
 from prompt_ensemble.run.config import RunConfig, load_preset, parse_config
@@ -70,7 +70,7 @@ def test_missing_words_are_found_before_any_image(
     config: tuple[RunConfig, Path], photos: Path
 ) -> None:
     shutil.rmtree(config[1] / "writer")
-    with pytest.raises(Exception, match="writer"):
+    with pytest.raises(MissingWeights, match="writer"):
         load_ensemble(config[0], weights=config[1])
 
 

@@ -13,7 +13,7 @@ from prompt_ensemble.words.phrase_vectors import PhraseVectors
 
 WORDS = ("cat", "sofa", "night", "castle", "storm", "sunlight", "robot", "flower")
 VECTOR_OF = dict(zip(WORDS, rows(len(WORDS)), strict=True))
-PHRASES = PhraseVectors(WORDS, ("flavor",) * len(WORDS), rows(len(WORDS)))
+PHRASES = PhraseVectors(WORDS, rows(len(WORDS)))
 
 
 def encode(texts: Sequence[str]) -> np.ndarray:
@@ -23,7 +23,7 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 
 def grown(target: str, *, rounds: int = 3, gain: float = 0.005) -> str:
-    start = Composed("cat", VECTOR_OF["cat"], 0.0)
+    start = Composed("cat", VECTOR_OF["cat"])
     targets = encode([target])
     (found,) = grow([start], targets, PHRASES, encode, rounds=rounds, tried=3, gain=gain)
     return found.text
@@ -46,14 +46,14 @@ def test_a_phrase_must_be_worth_its_gain() -> None:
 
 
 def test_words_are_not_said_twice() -> None:
-    repeated = PhraseVectors((*WORDS, "night sky"), ("flavor",) * 9, rows(9))
-    start = Composed("night", VECTOR_OF["night"], 0.0)
+    repeated = PhraseVectors((*WORDS, "night sky"), rows(9))
+    start = Composed("night", VECTOR_OF["night"])
     found = grow([start], encode(["night"]), repeated, encode, rounds=2, tried=9, gain=-1.0)
     assert "night sky" not in found[0].text
 
 
 def test_an_image_grows_alike_alone_and_beside_others() -> None:
-    starts = [Composed(word, VECTOR_OF[word], 0.0) for word in WORDS[:4]]
+    starts = [Composed(word, VECTOR_OF[word]) for word in WORDS[:4]]
     targets = encode(["cat night", "sofa storm robot", "night", "castle flower"])
     together = grow(starts, targets, PHRASES, encode, rounds=3, tried=3, gain=0.005)
     alone = [

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prompt_ensemble.core.embeddings import Embeddings, Encode, unit_rows
+from prompt_ensemble.core.blend import blend
+from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
@@ -126,8 +127,5 @@ class _OpenedVote(OpenedModel):
         """The weighted mean of the other members' unit rows."""
         names = self.options.vectors_from
         shares = self.options.shares or (1.0,) * len(names)
-        rows = [
-            np.float32(share) * unit_rows(batch.needed[name].vectors)
-            for name, share in zip(names, shares, strict=True)
-        ]
-        return unit_rows(np.sum(rows, axis=0))
+        parts = {n: Embeddings.of(batch.image_ids, batch.needed[n].vectors) for n in names}
+        return blend(parts, dict(zip(names, shares, strict=True))).vectors

@@ -18,9 +18,13 @@ from safetensors.torch import save
 
 from prompt_ensemble.core.errors import BadWeights, MissingWeights
 from prompt_ensemble.core.files import write_atomically
-from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.images.preprocessing import Preprocessing
-from prompt_ensemble.models.checkpoints import load_state, load_strictly, read_json, refuse_larger
+from prompt_ensemble.models.checkpoints import (
+    load_state,
+    load_strictly,
+    read_description,
+    refuse_larger,
+)
 from prompt_ensemble.models.folders import opening
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec, build_tower, load_backbones
 from prompt_ensemble.models.regressor.head import HeadSpec, build_head
@@ -60,13 +64,7 @@ def _as_half(tensor: torch.Tensor) -> torch.Tensor:
 
 def read_card(folder: Path) -> RegressorCard:
     """The description of a saved regressor, with every key checked."""
-    table = read_json(folder / DESCRIPTION)
-    if table.get("format") != _FORMAT:
-        raise BadWeights(
-            f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {_FORMAT}; "
-            "it was written by another version of prompt-ensemble"
-        )
-    return from_table(RegressorCard, table, str(folder / DESCRIPTION), BadWeights)
+    return read_description(RegressorCard, folder / DESCRIPTION, _FORMAT)
 
 
 def load_regressor(folder: Path, roots: WeightRoots) -> tuple[Regressor, RegressorCard]:

@@ -12,24 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import nn
 
-from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.core.files import write_atomically
-from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.models.checkpoints import (
-    load_state,
-    load_strictly,
-    read_json,
+    read_description,
     refuse_larger,
 )
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec
-from prompt_ensemble.models.packed_rows import pack_state, unpack_state
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, tied_names
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
-from prompt_ensemble.models.text_decoder.words import Words, load_words
+from prompt_ensemble.models.text_decoder.packed_weights import load_weights, save_weights
+from prompt_ensemble.models.text_decoder.word_pieces import WordPieces, load_word_pieces
 
 _FORMAT = 1
 DESCRIPTION = "captioner.json"
@@ -76,34 +71,25 @@ class Captioner(nn.Module):
         return memory
 
 
-def save_captioner(captioner: Captioner, words: Words, card: CaptionerCard, folder: Path) -> None:
+def save_captioner(
+    captioner: Captioner, words: WordPieces, card: CaptionerCard, folder: Path
+) -> None:
     """Description, word pieces and weights, large matrices in eight bits; not the tower's."""
-    twins = tied_names(captioner)
-    state = {name: tensor for name, tensor in captioner.state_dict().items() if name not in twins}
-    write_atomically(folder / WEIGHTS, save(pack_state(state)))
+    save_weights(captioner, folder / WEIGHTS)
     words.save(folder)
     write_atomically(folder / DESCRIPTION, json.dumps(asdict(card), indent=1) + "\n")
 
 
-def load_captioner(folder: Path) -> tuple[Captioner, Words]:
+def load_captioner(folder: Path) -> tuple[Captioner, WordPieces]:
     """A saved captioner in float32 on the CPU, and its word pieces."""
     card = read_captioner_card(folder)
     with torch.device("meta"):
         refuse_larger(Captioner(card), [folder])
     captioner = Captioner(card)
-    state = unpack_state(load_state(folder / WEIGHTS))
-    twins = tied_names(captioner)
-    state |= {name: state[twin] for name, twin in twins.items() if twin in state}
-    load_strictly(captioner, state, folder / WEIGHTS)
-    return captioner.eval(), load_words(folder, card.decoder)
+    load_weights(captioner, folder / WEIGHTS)
+    return captioner.eval(), load_word_pieces(folder, card.decoder)
 
 
 def read_captioner_card(folder: Path) -> CaptionerCard:
     """The description of a saved captioner, with every key checked."""
-    table = read_json(folder / DESCRIPTION)
-    if table.get("format") != _FORMAT:
-        raise BadWeights(
-            f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {_FORMAT}; "
-            "it was written by another version of prompt-ensemble"
-        )
-    return from_table(CaptionerCard, table, str(folder / DESCRIPTION), BadWeights)
+    return read_description(CaptionerCard, folder / DESCRIPTION, _FORMAT)

@@ -12,24 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import nn
 from torch.nn.functional import normalize
 
 from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH
-from prompt_ensemble.core.errors import BadWeights, MissingWeights
+from prompt_ensemble.core.errors import MissingWeights
 from prompt_ensemble.core.files import write_atomically
-from prompt_ensemble.core.typed_tables import from_table
 from prompt_ensemble.models.checkpoints import (
-    load_state,
-    load_strictly,
-    read_json,
+    read_description,
     refuse_larger,
 )
 from prompt_ensemble.models.folders import opening
-from prompt_ensemble.models.packed_rows import pack_state, unpack_state
-from prompt_ensemble.models.text_decoder.decoder import DecoderSpec, tied_names
+from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
+from prompt_ensemble.models.text_decoder.packed_weights import load_weights, save_weights
 from prompt_ensemble.models.text_decoder.vocabulary import TOKENIZER_FILE, load_vocabulary
 
 _FORMAT = 1
@@ -73,8 +69,7 @@ class Writer(nn.Module):
 
 def save_writer(writer: Writer, tokenizer: Any, card: WriterCard, folder: Path) -> None:
     """Description, word pieces and weights, large matrices in eight bits."""
-    state = {name: t for name, t in writer.state_dict().items() if name not in tied_names(writer)}
-    write_atomically(folder / WEIGHTS, save(pack_state(state)))
+    save_weights(writer, folder / WEIGHTS)
     write_atomically(folder / TOKENIZER_FILE, tokenizer.to_str())
     write_atomically(folder / DESCRIPTION, json.dumps(asdict(card), indent=1) + "\n")
 
@@ -86,21 +81,13 @@ def load_writer(folder: Path) -> tuple[Writer, Any, WriterCard]:
         with torch.device("meta"):
             refuse_larger(Writer(card), [folder])
         writer = Writer(card)
-        state = unpack_state(load_state(folder / WEIGHTS))
-        state |= {name: state[twin] for name, twin in tied_names(writer).items() if twin in state}
-        load_strictly(writer, state, folder / WEIGHTS)
+        load_weights(writer, folder / WEIGHTS)
         return writer.eval(), load_vocabulary(folder), card
 
 
 def read_writer_card(folder: Path) -> WriterCard:
     """The description of a saved writer, with every key checked."""
-    table = read_json(folder / DESCRIPTION)
-    if table.get("format") != _FORMAT:
-        raise BadWeights(
-            f"{folder / DESCRIPTION} has format {table.get('format')!r}, expected {_FORMAT}; "
-            "it was written by another version of prompt-ensemble"
-        )
-    return from_table(WriterCard, table, str(folder / DESCRIPTION), BadWeights)
+    return read_description(WriterCard, folder / DESCRIPTION, _FORMAT)
 
 
 def check_writer(folder: Path) -> None:

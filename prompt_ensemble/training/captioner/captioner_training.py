@@ -33,7 +33,7 @@ from prompt_ensemble.models.image_towers.eight_bits import multiplies_exactly
 from prompt_ensemble.models.image_towers.image_tower import TowerSpec, describe_tower
 from prompt_ensemble.models.regressor.views import View
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
-from prompt_ensemble.models.text_decoder.words import Words
+from prompt_ensemble.models.text_decoder.word_pieces import WordPieces
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
 from prompt_ensemble.run.members import make_member
@@ -89,7 +89,7 @@ def fit_captioner(
     stop_after: int | None = None,
     cpu: bool = False,
     progress: Progress = silent,
-) -> tuple[Captioner, Words, CaptionerCard]:
+) -> tuple[Captioner, WordPieces, CaptionerCard]:
     """A captioner, its words and its description; resumes what ``out`` holds.
 
     ``truth`` holds unit rows of the texts; ``roots`` find what the recipe starts from; ``reward``

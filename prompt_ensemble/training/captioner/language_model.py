@@ -18,7 +18,7 @@ from prompt_ensemble.models.text_decoder.language_model import (
     LanguageModelDecoder,
     causal_class,
 )
-from prompt_ensemble.models.text_decoder.words import PublishedPieces, Words
+from prompt_ensemble.models.text_decoder.word_pieces import PublishedPieces, WordPieces
 from prompt_ensemble.models.transformers_folders import load_model, load_tokenizer
 from prompt_ensemble.models.weights import model_type
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
@@ -32,7 +32,7 @@ _TEXT = "text."
 
 def published_model(
     folder: Path, recipe: CaptionerRecipe
-) -> tuple[DecoderSpec, Words, Mapping[str, torch.Tensor]]:
+) -> tuple[DecoderSpec, WordPieces, Mapping[str, torch.Tensor]]:
     """The decoder's specification, its words, and the folder's weights by the decoder's names."""
     with opening(folder):
         kind = model_type(folder)

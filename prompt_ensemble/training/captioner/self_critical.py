@@ -20,7 +20,7 @@ from torch import nn
 from prompt_ensemble.core.embeddings import Encode, unit_rows
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.models.text_decoder.captioner import Captioner
-from prompt_ensemble.models.text_decoder.words import Words
+from prompt_ensemble.models.text_decoder.word_pieces import WordPieces
 from prompt_ensemble.training.captioner.examples import CaptionExamples
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
 from prompt_ensemble.training.decoder_loop import DecoderLoop
@@ -44,7 +44,7 @@ def closeness(encode: Encode, truth: np.ndarray) -> Reward:
 
 def train_self_critically(
     captioner: Captioner,
-    words: Words,
+    words: WordPieces,
     examples: CaptionExamples,
     reward: Reward,
     recipe: CaptionerRecipe,
@@ -70,7 +70,7 @@ class DrawnCaptions:
     """Batches of captions that the captioner draws itself, and how much better each is."""
 
     def __init__(
-        self, captioner: Captioner, words: Words, examples: CaptionExamples, reward: Reward
+        self, captioner: Captioner, words: WordPieces, examples: CaptionExamples, reward: Reward
     ) -> None:
         self.captioner = captioner
         self.words = words
@@ -110,7 +110,7 @@ def advantages(rewards: torch.Tensor) -> torch.Tensor:
 
 
 def draw_captions(
-    captioner: Captioner, words: Words, features: torch.Tensor, generator: torch.Generator
+    captioner: Captioner, words: WordPieces, features: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
     """``(R, T)`` tokens of a caption for each row, from start to end, padded."""
     decoder = captioner.decoder
@@ -126,7 +126,7 @@ def draw_captions(
     return torch.cat(tokens, 1)
 
 
-def without(words: Words, logits: torch.Tensor) -> torch.Tensor:
+def without(words: WordPieces, logits: torch.Tensor) -> torch.Tensor:
     """Logits in which tokens that no text holds have no chance."""
     never = torch.tensor(words.never, dtype=torch.long, device=logits.device)
     return logits.float().index_fill(-1, never, -torch.inf)
@@ -135,7 +135,7 @@ def without(words: Words, logits: torch.Tensor) -> torch.Tensor:
 class _SelfCriticalLoss(nn.Module):
     """REINFORCE's loss of a batch, as the loop wants it."""
 
-    def __init__(self, captioner: Captioner, words: Words) -> None:
+    def __init__(self, captioner: Captioner, words: WordPieces) -> None:
         super().__init__()
         self.captioner = captioner
         self.words = words

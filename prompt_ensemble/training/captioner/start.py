@@ -10,7 +10,7 @@ import torch
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
-from prompt_ensemble.models.text_decoder.words import OwnPieces, Words
+from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces, WordPieces
 from prompt_ensemble.models.text_decoder.writer import Writer, load_writer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.captioner.language_model import import_peft, published_model
@@ -22,7 +22,7 @@ class Start:
     """The decoder, its words, and weights that it begins with."""
 
     spec: DecoderSpec
-    words: Words
+    words: WordPieces
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     """By the decoder's names; what is not among them begins at random."""
     writer: Writer | None = None

@@ -19,6 +19,7 @@ from prompt_ensemble import __version__
 from prompt_ensemble.core.embeddings import Encode
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.data.exact_index import far_from
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import PAD, encode_texts, learn_vocabulary
 from prompt_ensemble.models.text_decoder.writer import Writer, WriterCard, save_writer
@@ -30,8 +31,6 @@ from prompt_ensemble.training.writer.texts import variants
 log = logging.getLogger(__name__)
 _WINDOW = 8
 """Batches of texts from which one is drawn."""
-_NEAR = 0.9
-"""Cosine from which on two prompts are all but the same."""
 _JUDGED = 2000
 """Prompts held out, whose loss is noted."""
 
@@ -164,10 +163,3 @@ def _examples(
         tokens[order].to(torch.int16).to(device), tuple(lengths[order].tolist()),
         rows[order].to(device), disturbance.to(device), recipe,
     )  # fmt: skip
-
-
-def far_from(vectors: np.ndarray, avoid: np.ndarray) -> np.ndarray:
-    """Numbers of the unit rows that are near to none of those to avoid."""
-    parts = np.array_split(vectors, max(1, len(vectors) // 8192))
-    nearest = np.concatenate([(part @ avoid.T).max(axis=1) for part in parts])
-    return np.flatnonzero(nearest < _NEAR)

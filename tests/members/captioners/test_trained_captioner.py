@@ -28,7 +28,7 @@ from prompt_ensemble.models.regressor.network import Regressor
 from prompt_ensemble.models.regressor.regressor_folder import RegressorCard, save_regressor
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard, save_captioner
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
-from prompt_ensemble.models.text_decoder.words import OwnPieces, PublishedPieces
+from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces, PublishedPieces
 from prompt_ensemble.models.transformers_folders import load_tokenizer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig, RunConfig

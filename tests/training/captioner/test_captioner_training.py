@@ -19,7 +19,7 @@ from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
 from prompt_ensemble.data.pairs import join_pairs, read_pairs
 from prompt_ensemble.models.checkpoints import load_state
 from prompt_ensemble.models.text_decoder.captioner import load_captioner
-from prompt_ensemble.models.text_decoder.words import OwnPieces
+from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import load_writer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.captioner.captioner_training import train_captioner

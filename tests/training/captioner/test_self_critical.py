@@ -21,7 +21,7 @@ from prompt_ensemble.models.checkpoints import load_state
 from prompt_ensemble.models.text_decoder.captioner import Captioner, CaptionerCard
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
-from prompt_ensemble.models.text_decoder.words import OwnPieces, PublishedPieces, Words
+from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces, PublishedPieces, WordPieces
 from prompt_ensemble.models.transformers_folders import load_tokenizer
 from prompt_ensemble.training.captioner.captioner_training import train_captioner
 from prompt_ensemble.training.captioner.examples import CaptionExamples
@@ -42,11 +42,13 @@ RECIPE = CaptionerRecipe(
 KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent", "language-model"])
 
 
-def captioner_of(kind: str, folder: Path) -> tuple[Captioner, Words]:
+def captioner_of(kind: str, folder: Path) -> tuple[Captioner, WordPieces]:
     torch.manual_seed(0)
     if kind == "language-model":
         spec: DecoderSpec = language_model_spec()
-        words: Words = PublishedPieces(load_tokenizer(save_gpt2(folder / "gpt2")), spec.vocabulary)
+        words: WordPieces = PublishedPieces(
+            load_tokenizer(save_gpt2(folder / "gpt2")), spec.vocabulary
+        )
     else:
         tokenizer = learn_vocabulary(TEXTS, 120)
         spec, words = tiny_spec(tokenizer, kind), OwnPieces(tokenizer)

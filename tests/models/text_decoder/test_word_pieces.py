@@ -14,19 +14,24 @@ from prompt_ensemble.models.folders import check_configs
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.language_model import NO_TOKEN
 from prompt_ensemble.models.text_decoder.vocabulary import learn_vocabulary
-from prompt_ensemble.models.text_decoder.words import OwnPieces, PublishedPieces, Words, load_words
+from prompt_ensemble.models.text_decoder.word_pieces import (
+    OwnPieces,
+    PublishedPieces,
+    WordPieces,
+    load_word_pieces,
+)
 from prompt_ensemble.models.transformers_folders import load_tokenizer
 
 
 @pytest.fixture(params=["own", "published"])
-def words(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Words, DecoderSpec]:
+def words(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[WordPieces, DecoderSpec]:
     if request.param == "own":
         tokenizer = learn_vocabulary(TEXTS, 120)
         return OwnPieces(tokenizer), tiny_spec(tokenizer)
     return PublishedPieces(load_tokenizer(save_gpt2(tmp_path / "gpt2")), ROWS), spec()
 
 
-def test_texts_are_read_back_as_they_were(words: tuple[Words, DecoderSpec]) -> None:
+def test_texts_are_read_back_as_they_were(words: tuple[WordPieces, DecoderSpec]) -> None:
     pieces, _ = words
     for text in TEXTS:
         (tokens,) = pieces.encode([text], 64).tolist()
@@ -35,12 +40,12 @@ def test_texts_are_read_back_as_they_were(words: tuple[Words, DecoderSpec]) -> N
         assert pieces.read(tokens) == text
 
 
-def test_saved_words_are_the_same(words: tuple[Words, DecoderSpec], tmp_path: Path) -> None:
+def test_saved_words_are_the_same(words: tuple[WordPieces, DecoderSpec], tmp_path: Path) -> None:
     pieces, described = words
     (tmp_path / "saved").mkdir()
     pieces.save(tmp_path / "saved")
     check_configs(tmp_path / "saved")
-    again = load_words(tmp_path / "saved", described)
+    again = load_word_pieces(tmp_path / "saved", described)
     assert again.encode(TEXTS, 30).tolist() == pieces.encode(TEXTS, 30).tolist()
     assert (again.start, again.end, again.never) == (pieces.start, pieces.end, pieces.never)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Words(ABC):
+class WordPieces(ABC):
     """The tokens of one decoder."""
 
     start: int
@@ -48,10 +48,10 @@ class Words(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what ``load_words`` reads."""
+        """Write what ``load_word_pieces`` reads."""
 
 
-class OwnPieces(Words):
+class OwnPieces(WordPieces):
     """Word pieces learnt from the texts of a training."""
 
     start, end = START, END
@@ -70,7 +70,7 @@ class OwnPieces(Words):
         write_atomically(folder / TOKENIZER_FILE, self.tokenizer.to_str())
 
 
-class PublishedPieces(Words):
+class PublishedPieces(WordPieces):
     """A language model's, as its authors published them."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> None:
@@ -101,7 +101,7 @@ class PublishedPieces(Words):
             self.tokenizer.save_pretrained(folder)
 
 
-def load_words(folder: Path, spec: DecoderSpec) -> Words:
+def load_word_pieces(folder: Path, spec: DecoderSpec) -> WordPieces:
     """The words in the folder of a decoder."""
     if spec.kind == "language-model":
         return PublishedPieces(load_tokenizer(folder), spec.vocabulary)
