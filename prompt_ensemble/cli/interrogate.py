@@ -49,7 +49,7 @@ def command(
     Without --model, --captioner or --captions the preset ``embedded`` is asked first: its prompt in
     words comes first, and phrases follow as they bring the whole nearer to its blend.
     """
-    from prompt_ensemble.run.blend_outputs import BLEND, blend_outputs
+    from prompt_ensemble.run.blend_outputs import AGAINST_BLEND
     from prompt_ensemble.run.captioner_members import find_captioner_member
     from prompt_ensemble.run.config import MemberConfig, RunConfig
     from prompt_ensemble.run.ensemble import load_ensemble
@@ -67,7 +67,7 @@ def command(
         settings["captions_from"] = CAPTIONS
     alone = not (tower or captioner or captions)
     if alone:
-        settings |= {"captions_from": BLEND, "vectors_from": BLEND}
+        settings |= AGAINST_BLEND
     with load_ensemble(
         "embedded" if alone else RunConfig("interrogate", ()),
         weights=weights, device=device, precision=precision,
@@ -79,13 +79,11 @@ def command(
             find_captioner_member(captioner, {}, ensemble.roots, batch_size) if captioner else None
         )
         album = ensemble.survey(list(images))
-        needed = {}
-        if alone:
-            needed[BLEND] = blend_outputs(ensemble.predict(list(images), on_bad_image="prior"))
-        elif captions:
-            needed[CAPTIONS] = read_captions(captions)
+        needed = None
+        if captions:
+            needed = {CAPTIONS: read_captions(captions)}
         elif speaker:
-            needed[CAPTIONS] = ensemble.member_outputs(speaker, album)
+            needed = {CAPTIONS: ensemble.member_outputs(speaker, album)}
         for outputs in ensemble.outputs(member, album, needed, batches_per_shard=1):
             show(outputs, as_json)
     report_unreadable(album)

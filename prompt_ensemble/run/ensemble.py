@@ -21,7 +21,7 @@ from prompt_ensemble.members.captioners.caption_predictor import CaptionPredicto
 from prompt_ensemble.models.device import Placement, choose_placements, whole_memory
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import WeightRoots
-from prompt_ensemble.run.blend_outputs import BLEND, blend_outputs
+from prompt_ensemble.run.blend_outputs import AGAINST_BLEND, BLEND, blend_outputs
 from prompt_ensemble.run.blend_weights import BlendWeights
 from prompt_ensemble.run.captioner_members import caption_predictor, find_captioner_member
 from prompt_ensemble.run.config import MemberConfig, RunConfig, resolve_config
@@ -33,8 +33,10 @@ from prompt_ensemble.run.members import Member, make_member, open_ensemble, with
 from prompt_ensemble.run.pipeline import (
     Results,
     assemble,
+    blend_members,
     check_album,
     leave_out_unreadable,
+    require_readable,
     run_members,
     run_members_until,
 )
@@ -260,21 +262,18 @@ class Ensemble:
         out, with a warning.
         """
         settings = {"mode": mode, **options}
-        alone = self._speaker is not None and not (model or options.get("captions_from"))
-        if alone:
-            settings |= {"captions_from": BLEND, "vectors_from": BLEND}
+        captions_from = options.get("captions_from")
+        if self._speaker is not None and not (model or captions_from):
+            settings |= AGAINST_BLEND
         member = make_member(
             MemberConfig("interrogator", "interrogator", model, options=settings), self.roots
         )
-        needed: dict[str, MemberOutputs] = {}
         album = self.survey(images)
         leave_out_unreadable(album)
-        for name in member.predictor.needs():
-            if name == BLEND:
-                filled = "prior" if self.config.prior else "fail"
-                needed[name] = blend_outputs(self.predict(images, on_bad_image=filled))
-            else:
-                needed[name] = self.member_outputs(self._captioner(name, {}), album)
+        needed = None
+        if isinstance(captions_from, str) and captions_from:
+            speaker = self._captioner(captions_from, {})
+            needed = {captions_from: self.member_outputs(speaker, album)}
         outputs = self.member_outputs(member, album, needed).outputs
         return {
             image_id: next(line.text for line in lines if line.kind == "prompt")
@@ -318,12 +317,27 @@ class Ensemble:
         members = {member.name: member for member in self.members}
         needs = member.predictor.needs()
         for name in needs:
-            if name not in members:
+            if name not in members and name != BLEND:
                 raise BadConfig(
                     f"{member.name!r} needs the outputs of {name!r}, which is no member of "
                     f"{self.config.name!r}; {nearest_name(name, list(members) or ['none'])}"
                 )
-        return {name: self.member_outputs(members[name], album) for name in needs}
+        return {
+            name: self.answer(album) if name == BLEND else self.member_outputs(members[name], album)
+            for name in needs
+        }
+
+    def answer(self, album: Album) -> MemberOutputs:
+        """The blend of the readable images and its words, as if one member had made them."""
+        require_readable(album)
+        self._check(self.members)
+        weights, (prior, _) = BlendWeights.of(self.config), self._prior(False, False)
+        with self.run() as run:
+            results = run_members(self.members, album, run, self.encode)
+            blended = blend_members(results, weights, prior)
+            return blend_outputs(
+                blended, self._say(blended, results, album, None), results, weights
+            )
 
     @contextmanager
     def run(self, store: Path | None = None) -> Iterator[Run]:

@@ -29,17 +29,18 @@ def check_album(album: Album, prior: Embeddings | None) -> None:
             f"{reasons}\n{len(album.bad)} of {len(album.image_ids)} images cannot be read; mend or "
             "remove them, or fill their rows with --on-bad-image prior"
         )
-    _require_readable(album)
+    require_readable(album)
 
 
 def leave_out_unreadable(album: Album) -> None:
     """A warning for each image without an answer; an error if that is all of them."""
-    _require_readable(album)
+    require_readable(album)
     for image in album.bad:
         log.warning("left out: %s", image.reason)
 
 
-def _require_readable(album: Album) -> None:
+def require_readable(album: Album) -> None:
+    """An error that says why, if no image can be read."""
     if not album.good:
         reasons = "".join(f"\n{image.reason}" for image in album.bad)
         raise UnreadableImage(
@@ -81,7 +82,7 @@ def run_members_until(
     return results, skipped
 
 
-def _blend_members(results: Results, weights: BlendWeights, prior: Embeddings | None) -> Embeddings:
+def blend_members(results: Results, weights: BlendWeights, prior: Embeddings | None) -> Embeddings:
     """The members' embeddings as one, by fixed weights or by a gate."""
     if weights.gate:
         parts = {name: result.embeddings for name, result in results.items()}
@@ -102,7 +103,7 @@ def assemble(
     """A row for every image: the blend of what there is, the prior where there is nothing."""
     if not results:
         return repeated(prior, album.image_ids)
-    blended = _blend_members(results, weights, prior)
+    blended = blend_members(results, weights, prior)
     if not album.bad:
         return blended
     filler = repeated(prior, [image.image_id for image in album.bad])

@@ -7,7 +7,7 @@ batch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +16,10 @@ from accelerate import Accelerator
 from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.training.checkpoints import read_checkpoint, write_checkpoint
 from prompt_ensemble.training.decoder_recipe import DecoderRecipe
 from prompt_ensemble.training.journal import Journal
-from prompt_ensemble.training.schedule import WeightAverage, rate_factor
+from prompt_ensemble.training.resumable import Resumable
+from prompt_ensemble.training.schedule import rate_factor
 
 log = logging.getLogger(__name__)
 _NOTE_EVERY = 50
@@ -33,12 +33,12 @@ class Batches(Protocol):
         """``count`` examples drawn at random, on the device: what the network's forward takes."""
 
 
-class DecoderLoop:
+class DecoderLoop(Resumable):
     """A network whose ``forward`` gives the loss of a batch, with all that survives a stop."""
 
+    recipe: DecoderRecipe
+
     def __init__(self, network: nn.Module, recipe: DecoderRecipe, accelerator: Accelerator) -> None:
-        self.recipe = recipe
-        self.accelerator = accelerator
         matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
         groups: list[dict[str, Any]] = [
@@ -46,18 +46,9 @@ class DecoderLoop:
             {"params": others, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
-        self.model, self.optimizer = accelerator.prepare(network, optimizer)
-        named = self.network.named_parameters(remove_duplicate=False)
-        self.kept = {name for name, tensor in named if not tensor.requires_grad}
-        """Tensors that do not learn, such as those of a frozen language model."""
-        self.average = WeightAverage(self.network, recipe.average, self.kept)
-        self.done = 0
-
-    @property
-    def network(self) -> nn.Module:
-        """The network without what accelerate wraps around it."""
-        network: nn.Module = self.accelerator.unwrap_model(self.model)
-        return network
+        named = network.named_parameters(remove_duplicate=False)
+        kept = [name for name, tensor in named if not tensor.requires_grad]
+        super().__init__(network, optimizer, recipe, accelerator, kept)
 
     def train(
         self,
@@ -71,7 +62,7 @@ class DecoderLoop:
     ) -> None:
         """Take the steps that are left; ``judge`` gives numbers to note with each checkpoint."""
         journal = Journal(folder)
-        self._resume(folder, journal)
+        self.resume(folder, journal)
         last = min(self.recipe.steps, stop_after or self.recipe.steps)
         losses: list[torch.Tensor] = []
         with progress("training", self.recipe.steps, "step") as advance:
@@ -121,13 +112,7 @@ class DecoderLoop:
             journal.note(step=self.done, **numbers)
             log.info("step %d: %s", self.done, numbers)
             journal.draw()
-        state = self.network.state_dict()
-        learnt = {name: tensor for name, tensor in state.items() if name not in self.kept}
-        write_checkpoint(folder, self.recipe, self.done, learnt, self.average.state, self.optimizer)
-
-    def put(self, learnt: Mapping[str, torch.Tensor]) -> None:
-        """Put these weights in place of those that learn."""
-        self.network.load_state_dict({**self.network.state_dict(), **learnt})
+        self.save(folder)
 
     def with_average(self, judge: Callable[[], dict[str, float]]) -> dict[str, float]:
         """What ``judge`` says while the network holds the averaged weights."""
@@ -140,17 +125,3 @@ class DecoderLoop:
             numbers = judge()
         self.put(current)
         return numbers
-
-    def _resume(self, folder: Path, journal: Journal) -> None:
-        """Go on from the folder's checkpoint, if it has one."""
-        state = read_checkpoint(folder, self.recipe)
-        if state is not None:
-            self.put(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            device = self.accelerator.device
-            self.average.state = {name: t.to(device) for name, t in state["average"].items()}
-            self.done = state["step"]
-            log.info("resuming at step %d of %d", self.done, self.recipe.steps)
-        if self.accelerator.is_main_process:
-            journal.forget_after(self.done)
-        self.accelerator.wait_for_everyone()

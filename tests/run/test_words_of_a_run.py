@@ -12,7 +12,6 @@ from tiny_writer import save_tiny_writer
 
 from prompt_ensemble.core.errors import MissingWeights, PromptEnsembleError
 from prompt_ensemble.core.outputs import Line, Outputs
-from prompt_ensemble.run.blend_outputs import blend_outputs
 from prompt_ensemble.run.config import RunConfig, load_preset, parse_config
 from prompt_ensemble.run.ensemble import load_ensemble
 from prompt_ensemble.run.spoken_lines import lines_of_kind
@@ -80,7 +79,7 @@ def test_the_blend_is_handed_on_with_its_prompt(
 ) -> None:
     with load_ensemble(config[0], weights=config[1]) as ensemble:
         prediction = ensemble.predict(photos)
-    handed = blend_outputs(prediction).outputs
+        handed = ensemble.answer(ensemble.survey(photos)).outputs
     first = handed.image_ids[0]
     assert handed.lines[0][0] == Line("caption", *vars(prediction.prompts[first]).values())
     assert np.allclose(handed.vectors, prediction.embeddings.take(handed.image_ids).vectors)
@@ -115,3 +114,22 @@ def test_a_damaged_writer_is_found_before_any_image(
     ):
         ensemble.predict(photos, tmp_path / "out")
     assert not (tmp_path / "out" / "store").exists()
+
+
+@pytest.mark.usefixtures("colour")
+def test_an_interrogation_starts_from_the_ensembles_own_prompt(
+    config: tuple[RunConfig, Path], photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "flavors.txt").write_text("red\ngreen\nblue")
+    options = {
+        "lists": {"flavors": str(tmp_path / "flavors.txt")}, "flavors": 1,
+        "counts": {"artists": 0, "mediums": 0, "movements": 0, "trendings": 0},
+    }  # fmt: skip
+    (photos / "photo00.png").write_bytes(b"no picture")
+    with load_ensemble(config[0], weights=config[1]) as ensemble:
+        asked = ensemble.interrogate(photos, **options)
+        prompts = ensemble.predict(photos / "photo03.png").prompts
+    assert "photo00" not in asked
+    start, phrase = asked["photo03"].rsplit(", ", 1)
+    assert start == prompts["photo03"].text
+    assert phrase in ("red", "green", "blue")

@@ -14,7 +14,6 @@ from accelerate import Accelerator
 from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
-from prompt_ensemble.training.checkpoints import read_checkpoint, write_checkpoint
 from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.regressor.frozen_stages import hold_norms
 from prompt_ensemble.training.regressor.inputs import Inputs
@@ -23,32 +22,25 @@ from prompt_ensemble.training.regressor.losses import loss_of
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
 from prompt_ensemble.training.regressor.validation import Validation
-from prompt_ensemble.training.schedule import WeightAverage, rate_factor
+from prompt_ensemble.training.resumable import Resumable
+from prompt_ensemble.training.schedule import rate_factor
 
 log = logging.getLogger(__name__)
 
 _NOTE_EVERY = 10
 
 
-class Trainer:
-    """A network in training, with all that must survive an interrupt."""
+class Trainer(Resumable):
+    """A regressor in training."""
+
+    recipe: Recipe
 
     def __init__(self, learner: nn.Module, recipe: Recipe, accelerator: Accelerator) -> None:
         """``learner`` has a ``tower`` and a ``head`` and maps inputs to embeddings."""
-        self.recipe = recipe
-        self.accelerator = accelerator
         groups = parameter_groups(learner.tower, learner.head, recipe)  # type: ignore[arg-type]
         optimizer = torch.optim.AdamW(groups)
         self.rates = [group["lr"] for group in groups]
-        self.model, self.optimizer = accelerator.prepare(learner, optimizer)
-        self.average = WeightAverage(self.network, recipe.average)
-        self.done = 0
-
-    @property
-    def network(self) -> nn.Module:
-        """The network without what accelerate wraps around it."""
-        model: nn.Module = self.accelerator.unwrap_model(self.model)
-        return model
+        super().__init__(learner, optimizer, recipe, accelerator)
 
     def train(
         self,
@@ -64,7 +56,7 @@ class Trainer:
     ) -> None:
         """Take the steps that are left; ``stop_after`` ends early, as an interrupt would."""
         journal = Journal(folder)
-        self._resume(folder, journal)
+        self.resume(folder, journal)
         last = min(self.recipe.steps, stop_after or self.recipe.steps)
         with progress("training", self.recipe.steps, "step") as advance:
             advance(self.done)
@@ -72,22 +64,6 @@ class Trainer:
                 loss = self._step(inputs, targets, sampler)
                 advance(1)
                 self._keep(loss, journal, folder, validation, checkpoint_every)
-
-    def _resume(self, folder: Path, journal: Journal) -> None:
-        """Go on from the folder's checkpoint, if it has one."""
-        state = read_checkpoint(folder, self.recipe)
-        if state is not None:
-            self.network.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.average.state = {
-                name: tensor.to(self.accelerator.device)
-                for name, tensor in state["average"].items()
-            }
-            self.done = state["step"]
-            log.info("resuming at step %d of %d", self.done, self.recipe.steps)
-        if self.accelerator.is_main_process:
-            journal.forget_after(self.done)
-        self.accelerator.wait_for_everyone()
 
     def _step(self, inputs: Inputs, targets: torch.Tensor, sampler: PromptSampler) -> float:
         """One step of the optimizer; processes share the batch."""
@@ -153,7 +129,4 @@ class Trainer:
                 journal.note(step=self.done, validation=round(score, 6))
                 log.info("step %d: validation %.4f", self.done, score)
                 journal.draw()
-            write_checkpoint(
-                folder, self.recipe, self.done, self.network.state_dict(), self.average.state,
-                self.optimizer,
-            )  # fmt: skip
+            self.save(folder)
