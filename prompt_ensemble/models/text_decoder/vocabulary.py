@@ -75,7 +75,8 @@ def framed(
     start, end, pad = marks
     rows = [[start, *row[: longest - 2], end] for row in pieces]
     width = max(map(len, rows), default=0)
-    return torch.tensor([row + [pad] * (width - len(row)) for row in rows], dtype=torch.long)
+    padded = [row + [pad] * (width - len(row)) for row in rows]
+    return torch.tensor(padded, dtype=torch.long).reshape(len(rows), width)
 
 
 def read_tokens(tokenizer: Any, tokens: Sequence[int]) -> str:

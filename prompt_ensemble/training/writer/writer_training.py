@@ -17,6 +17,7 @@ from torch import nn
 
 from prompt_ensemble import __version__
 from prompt_ensemble.core.embeddings import Encode
+from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.exact_index import far_from
@@ -108,9 +109,14 @@ def train_writer(
     training = [prompts[row] for row in order[len(judged) :]]
     training += variants(training, recipe.variants, recipe.seed)
     vectors = np.asarray(encode(training), np.float32)
-    if avoid is not None:
+    if avoid is not None and training:
         rows = far_from(vectors, avoid)
         training, vectors = [training[row] for row in rows.tolist()], vectors[rows]
+    if not training:
+        raise BadConfig(
+            "no prompt is left to train on: each has fewer than two plain words, or is all but one "
+            "of the true prompts that the writer will be judged on; give other prompts"
+        )
     tokenizer = learn_vocabulary(training, recipe.vocabulary)
     spec = DecoderSpec(
         "transformer", tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,

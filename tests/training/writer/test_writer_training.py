@@ -29,7 +29,8 @@ PROMPTS = tuple(f"{text} number {word}" for text in TEXTS for word in ("one", "t
 
 
 def encode(texts: Sequence[str]) -> np.ndarray:
-    return np.concatenate([rows(1, seed=sum(text.encode())) for text in texts])
+    found = [rows(1, seed=sum(text.encode())) for text in texts]
+    return np.concatenate(found) if found else np.empty((0, 384), np.float32)
 
 
 def train(out: Path, recipe: WriterRecipe = RECIPE, **more: int) -> None:
@@ -63,3 +64,26 @@ def test_what_was_trained_writes(tmp_path: Path) -> None:
     train(tmp_path)
     writer = PromptWriter(tmp_path / "writer", Placement(torch.device("cpu"), torch.float32))
     assert len(writer.write(rows(2), 3, 1.0)) == 2
+
+
+@pytest.mark.parametrize("prompts", [(), PROMPTS])
+def test_without_a_prompt_to_train_on_the_cure_is_named(
+    tmp_path: Path, prompts: tuple[str, ...]
+) -> None:
+    with pytest.raises(BadConfig, match="give other prompts"):
+        train_writer(
+            prompts, ERRORS, RECIPE, tmp_path, encode=encode, avoid=encode(PROMPTS), cpu=True
+        )
+
+
+def test_a_handful_of_prompts_is_enough(tmp_path: Path) -> None:
+    train_writer(PROMPTS[:3], ERRORS, RECIPE, tmp_path, encode=encode, cpu=True)
+    assert (tmp_path / "writer" / "writer.json").is_file()
+
+
+def test_texts_near_to_judged_ones_are_left_out(tmp_path: Path) -> None:
+    avoid = encode(PROMPTS[:8])
+    record = train_writer(
+        PROMPTS, ERRORS, RECIPE, tmp_path, encode=encode, avoid=avoid, cpu=True
+    )  # fmt: skip
+    assert record["prompts"] < len(PROMPTS) - record["judged_on"]
