@@ -8,9 +8,9 @@ PRESET ?= embedded
 DATA ?= ../shared/data/pairs.jsonl
 OPEN_PROMPTS ?= ../shared/data/prompts/openprompts_dedup_21k.txt
 PROMPTS ?= ../shared/data/prompts
-MORE ?= ../shared/data/pairs_gathered.jsonl
-WRITER_OPTIONS ?=
-JUDGED ?= horde_styles pypeaday_a1111 waylonwalker_invoke
+FRESH ?= ../shared/data/pairs_gathered.jsonl
+WRITER_OPTIONS ?= --set steps=6000 --set self_critical_steps=300
+CAPTIONER_OPTIONS ?= --set self_critical_steps=150
 COMPETITION ?= ../shared/competition
 REVISION ?= 0.4.0
 KAGGLE_USERNAME ?=
@@ -146,25 +146,28 @@ pack-phrases: install ## pack the vectors of phrases near to known prompts into 
 
 .PHONY: train-writer
 train-writer: install ## train weights/embedded-writer from the known prompts, without an image
+	$(EMBEDDED) blend --out runs/embedded
 	$(BIN)/prompt-ensemble train writer runs/embedded/known/prompts.txt --out runs/writer \
-		--predicted runs/embedded/left_out/clip.safetensors \
+		--predicted runs/embedded/blend.safetensors \
 		--truth runs/embedded/left_out/prompts.csv $(WRITER_OPTIONS)
 	$(EMBEDDED) ship runs/writer/writer embedded-writer --kind writer --revision $(REVISION)
 
 .PHONY: train-captioner
-train-captioner: install ## train weights/embedded-captioner from DATA=pairs.jsonl and MORE=pairs
-	$(BIN)/prompt-ensemble train captioner $(addprefix --data ,$(DATA) $(MORE)) \
-		--set start_from=embedded-writer $(addprefix --hold-out ,$(JUDGED)) \
-		--out runs/captioner-judged --cache runs/captioner-cache
-	$(EMBEDDED) ship runs/captioner-judged/captioner embedded-captioner --kind captioner \
+train-captioner: install ## train weights/embedded-captioner from DATA=pairs.jsonl
+	$(BIN)/prompt-ensemble train captioner --data $(DATA) --hold-out-share 0 \
+		--set start_from=embedded-writer $(CAPTIONER_OPTIONS) \
+		--out runs/captioner --cache runs/captioner-cache
+	$(EMBEDDED) ship runs/captioner/captioner embedded-captioner --kind captioner \
 		--revision $(REVISION)
 
 .PHONY: evaluate-words
-evaluate-words: install ## judge what is said of left-out images; page and contact sheet in runs/
-	$(EMBEDDED) words --data $(DATA) --out runs/embedded \
-		$(addprefix --captions ,$(wildcard runs/captioner-*/held_out.csv))
-	$(BIN)/prompt-ensemble evaluate runs/embedded/words/*.csv \
-		--truth runs/embedded/left_out/prompts.csv --out runs/embedded/words-page
+evaluate-words: install ## judge what is said of FRESH=pairs that nothing was trained on; page in runs/
+	$(EMBEDDED) fresh --data $(FRESH) --known-from runs/embedded --out runs/fresh
+	$(BIN)/prompt-ensemble tune runs/fresh/left_out/*.safetensors \
+		--truth runs/fresh/left_out/prompts.csv --out runs/fresh/blend.json
+	$(EMBEDDED) words --data $(FRESH) --known-from runs/embedded --out runs/fresh
+	$(BIN)/prompt-ensemble evaluate runs/fresh/words/*.csv \
+		--truth runs/fresh/left_out/prompts.csv --out runs/fresh/words-page
 
 .PHONY: kernels
 kernels: install ## render the Kaggle kernels for KAGGLE_USERNAME=… (and PRESET=…) into build/kernels

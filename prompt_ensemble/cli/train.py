@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+_SOON_ENCODED = 2000
+"""Texts whose embedding needs no progress bar."""
+
 data = click.option(
     "--data", required=True, type=click.Path(path_type=Path),
     help="JSON lines with 'image' and 'prompt', perhaps 'source' and 'tier'.",
@@ -184,6 +187,7 @@ def captioner(
     """
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.data.pairs import join_pairs, read_pairs
+    from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.models.weights import WeightRoots
     from prompt_ensemble.training.captioner.captioner_training import train_captioner
@@ -194,8 +198,8 @@ def captioner(
     record = train_captioner(
         join_pairs([read_pairs(listing, images) for listing in listings]),
         read_recipe(CaptionerRecipe, recipe, options.read_settings(settings)), out,
-        encode=SentenceEncoder().encode, roots=WeightRoots.usual(weights),
-        held_out=HeldOut(sources, hold_out_share),
+        encode=SentenceEncoder(placement=choose_placement("cpu" if cpu else "auto")).encode,
+        roots=WeightRoots.usual(weights), held_out=HeldOut(sources, hold_out_share),
         cache=cache, checkpoint_every=checkpoint_every, cpu=cpu,
         progress=silent if quiet else bar,
     )  # fmt: skip
@@ -239,8 +243,9 @@ def writer(
 ) -> None:
     """Train a prompt writer on the prompts of SOURCES (text, CSV, parquet), without any image.
 
-    It learns to write a prompt again from its embedding, disturbed as an ensemble errs. A rerun
-    continues.
+    It learns to write a prompt again from its embedding, disturbed as an ensemble errs; with
+    self_critical_steps=N it goes on with N steps in which texts are drawn and rewarded by their
+    cosine with the prompt. A rerun continues.
     """
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.data.prompt_files import stream_prompts
@@ -248,7 +253,6 @@ def writer(
     from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.training.recipe_files import read_recipe
-    from prompt_ensemble.training.writer.disturbance import Disturbance
     from prompt_ensemble.training.writer.recipe import WriterRecipe
     from prompt_ensemble.training.writer.texts import plain_prompts
     from prompt_ensemble.training.writer.writer_training import train_writer
@@ -259,13 +263,13 @@ def writer(
     true = load_truth(truth, encoder.encode).take(guessed.image_ids)
 
     def encode(texts: Sequence[str]) -> np.ndarray:
-        return encoder.encode(texts, progress=shown)
+        return encoder.encode(texts, progress=shown if len(texts) > _SOON_ENCODED else silent)
 
     record = train_writer(
         plain_prompts(stream_prompts(sources, column)),
-        Disturbance.of(guessed.vectors, true.vectors),
+        guessed.vectors, true.vectors,
         read_recipe(WriterRecipe, recipe, options.read_settings(settings)), out,
-        encode=encode, avoid=true.vectors, checkpoint_every=checkpoint_every, cpu=cpu,
+        encode=encode, checkpoint_every=checkpoint_every, cpu=cpu,
         progress=shown,
     )  # fmt: skip
     click.echo(json.dumps(record) if as_json else f"saved in {out / 'writer'}")

@@ -27,6 +27,10 @@ class DecoderRecipe:
     smoothing: float = 0.05
     average: float = 0.999
     """Decay of the running average of the weights, which is what is saved."""
+    self_critical_steps: int = 0
+    """Further steps on texts drawn and rewarded; the steps before them learn from true ones."""
+    self_critical_rate: float = 1e-4
+    self_critical_batch: int = 256
     precision: str = "no"
     """``no``, ``bf16`` or ``fp16``, as accelerate names them."""
     seed: int = 0

@@ -13,7 +13,6 @@ import click
 from prompt_ensemble.core.errors import PromptEnsembleError
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import bar
-from prompt_ensemble.core.records import read_table
 from prompt_ensemble.core.seen_prompts import TRAINED_ON
 from prompt_ensemble.data.pairs import read_pairs
 from prompt_ensemble.data.thinning import thinned
@@ -29,7 +28,9 @@ from prompt_ensemble.training.feature_head.feature_head_run import (
     run_feature_head,
     training_prompts,
 )
+from scripts.embedded.captions import read_captions, write_captions
 from scripts.embedded.contact_sheet import write_contact_sheet
+from scripts.embedded.fresh import fresh_members, fresh_rows
 from scripts.embedded.known_prompts import known_prompts, pack_bank, pack_phrases
 from scripts.embedded.left_out import left_out_members, write_left_out
 from scripts.embedded.public_images import public_scores
@@ -46,10 +47,12 @@ from scripts.embedded.shipping import (
 )
 from scripts.embedded.view_scores import WAYS, score_views
 from scripts.embedded.votes import VOTE, left_out_votes, save_vote
-from scripts.embedded.words import SHOWN, left_out_blend, said_in_words, write_texts
+from scripts.embedded.words import SHOWN, left_out_blend, said_in_words, some_of, write_texts
 
 PLAIN = "embedded-lite0"
 """The baseline that every other has to beat, shipped once."""
+LEFT_OUT = "left_out"
+"""Folder of predictions for left-out images, below the run folder."""
 KNOWN = "known"
 """Folder of the known prompts, below the run folder."""
 PHRASES = "embedded-phrases"
@@ -134,8 +137,33 @@ def leave_out(data: Path, open_prompts: Path, known: tuple[Path, ...], out: Path
         members["vote"] = left_out_votes(members, true, sources, texts, bank)
         save_vote(members, true, texts, bank, home)
         note_weights(home, "vote", load_manifest()[VOTE].revision)
-    for file in write_left_out(members, material, out / "left_out"):
+    for file in write_left_out(members, material.pairs, out / LEFT_OUT):
         click.echo(file)
+
+
+@main.command()
+@data
+@out
+@click.option("--known-from", required=True, type=path, help="Run folder of leave-out.")
+def fresh(data: Path, out: Path, known_from: Path) -> None:
+    """Write what the preset predicts for pairs nothing was trained on into OUT/left_out.
+
+    Files are as leave-out writes them: 'tune', 'words' and 'blend' read both.
+    """
+    encode, pairs = SentenceEncoder().encode, read_pairs(data, ())
+    known = known_prompts((), (), encode, known_from / KNOWN)
+    rows = fresh_rows(pairs, known, encode, embedded_folder())
+    members, captions = fresh_members(pairs, rows.tolist(), out / "run")
+    for file in write_left_out(members, pairs, out / LEFT_OUT):
+        click.echo(file)
+    write_captions(captions, out / LEFT_OUT)
+
+
+@main.command("blend")
+@out
+def blend_left_out(out: Path) -> None:
+    """Write OUT/blend.safetensors, the preset's blend of what leave-out wrote."""
+    left_out_blend(out / LEFT_OUT).save(out / "blend.safetensors")
 
 
 @main.command()
@@ -167,28 +195,18 @@ def ship_folder(folder: Path, name: str, kind: str, revision: str) -> None:
 @main.command()
 @data
 @out
-@click.option("--images", default=1000, show_default=True, help="Left-out images, at random.")
-@click.option("--captions", multiple=True, type=path, help="held_out.csv of a captioner's run.")
-def words(data: Path, out: Path, images: int, captions: tuple[Path, ...]) -> None:
+@click.option("--known-from", type=path, help="Run folder of leave-out, if it is not OUT.")
+@click.option("--images", default=1000, show_default=True, help="Images at most, at random.")
+def words(data: Path, out: Path, known_from: Path | None, images: int) -> None:
     """Write OUT/words/*.csv, texts for left-out images, and OUT/contact_sheet.html of 24 of them.
 
-    OUT is where leave-out wrote to.
+    OUT is where leave-out or fresh wrote to.
     """
     encode, roots = SentenceEncoder().encode, WeightRoots.usual()
-    predicted = left_out_blend(out / "left_out", images)
     pairs = read_pairs(data, ())
-    image_ids = {pair.image.resolve(): f"row{row:06}" for row, pair in enumerate(pairs.rows)}
-    spoken = {
-        image_ids[Path(row["image"]).resolve()]: row["caption"]
-        for file in captions
-        for row in read_table(file, "captions of held-out images", "image")
-        if Path(row["image"]).resolve() in image_ids
-    }
-    predicted = predicted.take(
-        [name for name in predicted.image_ids if name in spoken or not spoken]
-    )
-    texts = out / KNOWN / "prompts.txt"
-    known = known_prompts((), (), encode, out / KNOWN) if texts.is_file() else None
+    predicted = some_of(left_out_blend(out / LEFT_OUT), images)
+    spoken = read_captions(out / LEFT_OUT)
+    known = known_prompts((), (), encode, (known_from or out) / KNOWN)
     said = said_in_words(predicted, spoken, known, encode, roots, bar)
     write_texts(said, out / "words")
     of = {name: pairs.rows[int(name.removeprefix("row"))] for name in predicted.image_ids}

@@ -14,6 +14,7 @@ from prompt_ensemble.core.embeddings import Embeddings
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.data.groups import connected_groups
+from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.data.splits import leave_one_source_out
 from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.members.phrases.phrase_predictor import PhraseOptions, PhrasePredictor
@@ -74,15 +75,13 @@ def near_phrases(
     return member.embed(outputs, lambda texts: np.empty((0, 384)))
 
 
-def write_left_out(members: Mapping[str, Embeddings], material: Material, out: Path) -> list[Path]:
+def write_left_out(members: Mapping[str, Embeddings], pairs: Pairs, out: Path) -> list[Path]:
     """Files that ``tune`` reads: embeddings of each member, and the true prompts."""
     for stale in out.glob("*.safetensors"):
         stale.unlink()
     for name, embeddings in members.items():
         embeddings.save(out / f"{name}.safetensors")
-    prompts = dict(
-        zip(_row_ids(np.arange(len(material.pairs))), material.pairs.prompts, strict=True)
-    )
+    prompts = dict(zip(_row_ids(np.arange(len(pairs))), pairs.prompts, strict=True))
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(["imgId", "prompt"])

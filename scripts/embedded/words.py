@@ -30,18 +30,23 @@ SHOWN = "shown"
 """The way in which the preset itself answers."""
 
 
-def left_out_blend(folder: Path, images: int, seed: int = 1) -> Embeddings:
-    """The preset's blend of left-out predictions, for some images drawn at random."""
+def left_out_blend(folder: Path) -> Embeddings:
+    """The preset's blend of left-out predictions, of those members that have any."""
     weights = load_preset("embedded").blend_weights
-    parts = {name: Embeddings.load(folder / f"{name}.safetensors") for name in weights}
-    whole = blend(parts, weights)
+    files = {name: folder / f"{name}.safetensors" for name in weights}
+    parts = {name: Embeddings.load(file) for name, file in files.items() if file.is_file()}
+    return blend(parts, {name: weights[name] for name in parts})
+
+
+def some_of(whole: Embeddings, images: int, seed: int = 1) -> Embeddings:
+    """As many rows drawn at random, in their order; all if there are fewer."""
     chosen = np.random.default_rng(seed).permutation(len(whole.image_ids))[:images]
     return whole.take([whole.image_ids[row] for row in np.sort(chosen).tolist()])
 
 
 def said_in_words(
     predicted: Embeddings,
-    captions: Mapping[str, str],
+    captions: Mapping[str, Sequence[str]],
     known: KnownPrompts | None,
     encode: Encode,
     roots: WeightRoots,
@@ -50,7 +55,9 @@ def said_in_words(
     """Way of saying → image id → text."""
     preset = load_preset("embedded").words
     assert preset is not None
-    spoken = {name: [Line("caption", text, 0.0)] for name, text in captions.items()}
+    spoken = {
+        name: [Line("caption", text, 0.0) for text in said] for name, said in captions.items()
+    }
     ways: dict[str, tuple[WordsOptions, Mapping[str, Sequence[Line]]]] = {
         SHOWN: (preset, spoken),
         "shown without captions": (preset, {}),
@@ -72,7 +79,7 @@ def said_in_words(
     if not captions:
         said[SHOWN] = said.pop("shown without captions")
     if captions:
-        said["captioner"] = {name: captions[name] for name in predicted.image_ids}
+        said["captioner"] = {name: captions[name][0] for name in predicted.image_ids}
     if known:
         said["nearest known prompt"] = _nearest(predicted, known)
     return said

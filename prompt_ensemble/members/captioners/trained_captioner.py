@@ -126,6 +126,7 @@ class TrainedCaptionerPredictor(CaptionPredictor):
             generation=self.generation,
             longest=self.card.decoder.longest,
             rules=TokenRules(never=words.never, never_first=(words.end,)),
+            draws_alike=True,  # with its own tower and with another member's features
         )
 
 

@@ -168,3 +168,7 @@ class _RecurrentDecoding:
         """Continue from these rows."""
         self.memory, self.keys = self.memory[rows], self.keys[rows]
         self.state = (self.state[0][rows], self.state[1][rows])
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows alone, in their order."""
+        self.reorder(rows)

@@ -38,8 +38,12 @@ class CachedDecoding:
         if len(rows) == len(self.image_states):
             self.cache.self_attention_cache.reorder_cache(rows)
         else:
-            self.image_states = self.image_states[rows]
-            self.cache.reorder_cache(rows)
+            self.keep(rows)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows alone, in their order."""
+        self.image_states = self.image_states[rows]
+        self.cache.reorder_cache(rows)
 
 
 class PrefixedDecoding:
@@ -67,4 +71,8 @@ class PrefixedDecoding:
 
     def reorder(self, rows: torch.Tensor) -> None:
         """Continue from these rows."""
+        self.cache.reorder_cache(rows)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows alone, in their order."""
         self.cache.reorder_cache(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -24,3 +24,11 @@ class Decoding(Protocol):
 
     def reorder(self, rows: torch.Tensor) -> None:
         """Continue from these rows; they stay within their image."""
+
+
+@runtime_checkable
+class LeavableDecoding(Decoding, Protocol):
+    """A decoding that rows can leave, however many of each image stay."""
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows alone, in their order."""

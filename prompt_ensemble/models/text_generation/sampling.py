@@ -13,10 +13,17 @@ from collections.abc import Sequence
 
 import torch
 
-from prompt_ensemble.models.text_generation.decoding import Decoding, Hypothesis
+from prompt_ensemble.models.text_generation.decoding import (
+    Decoding,
+    Hypothesis,
+    LeavableDecoding,
+)
 from prompt_ensemble.models.text_generation.generation import Generation
 from prompt_ensemble.models.text_generation.logit_rules import LogitRules
 from prompt_ensemble.models.text_generation.token_rules import NO_RULES, TokenRules
+
+_FEW = 0.8
+"""Share of the captions in hand, at which those that have ended are let go."""
 
 
 def streams(pixels: torch.Tensor, generation: Generation) -> list[torch.Generator]:
@@ -30,6 +37,16 @@ def streams(pixels: torch.Tensor, generation: Generation) -> list[torch.Generato
     return opened
 
 
+def shared_streams(generation: Generation) -> list[torch.Generator]:
+    """Random streams of an image's captions that are the same for all images.
+
+    For inputs that are no pixels: their last bits differ between machines.
+    """
+    first = generation.seed * 1_000_003
+    count = generation.num_return_sequences
+    return [torch.Generator().manual_seed(first + number) for number in range(count)]
+
+
 def sample(
     decoding: Decoding,
     prompt: torch.Tensor,
@@ -41,7 +58,7 @@ def sample(
     """Captions by image, likeliest first; ``prompt`` is ``(B, t)``.
 
     There is a stream for each caption of the batch, or one for each of an image's captions, which
-    all images then share.
+    all images then share. Captions that have ended leave the batch where the decoding lets them.
     """
     generation = generation.settled(prompt.shape[1])
     prompts = prompt.repeat_interleave(generation.num_return_sequences, 0)
@@ -49,26 +66,51 @@ def sample(
     tokens = new = logit_rules.prompt
     total = torch.zeros(len(tokens), device=tokens.device)
     finished = torch.zeros_like(tokens[:, 0], dtype=torch.bool)
+    rows = torch.arange(len(tokens), device=tokens.device)  # that the decoding goes on with
     while tokens.shape[1] < generation.max_length and not finished.all():
         logits = decoding.step(new).float()
         likely = logits.log_softmax(-1)
-        logit_rules.apply(logits, tokens)
-        drawn = draw(logits, generation, opened).masked_fill(finished, end)
-        total += likely.gather(1, drawn[:, None])[:, 0].masked_fill(finished, 0)
-        finished |= logit_rules.ended(drawn)
-        new = drawn.masked_fill(finished, end)[:, None]
-        tokens = torch.cat([tokens, new], 1)
+        logit_rules.apply(logits, tokens[rows])
+        drawn = draw(logits, generation, opened, rows).masked_fill(finished[rows], end)
+        total[rows] += likely.gather(1, drawn[:, None])[:, 0].masked_fill(finished[rows], 0)
+        finished[rows] |= logit_rules.ended(drawn)
+        following = torch.full_like(tokens[:, :1], end)
+        following[rows, 0] = drawn.masked_fill(finished[rows], end)
+        tokens = torch.cat([tokens, following], 1)
+        rows = _without_finished(decoding, rows, finished)
+        new = tokens[rows, -1:]
     return ranked(tokens[:, logit_rules.prompt_length :], total, end, generation)
 
 
-def draw(
-    likely: torch.Tensor, generation: Generation, opened: Sequence[torch.Generator]
+def _without_finished(
+    decoding: Decoding, rows: torch.Tensor, finished: torch.Tensor
 ) -> torch.Tensor:
-    """One token per row of ``(R, V)`` logits; streams are taken in turn where rows are more."""
+    """The rows to go on with, once enough captions have ended to be worth the copying."""
+    left = (~finished[rows]).nonzero()[:, 0]
+    if not 0 < len(left) <= _FEW * len(rows) or not isinstance(decoding, LeavableDecoding):
+        return rows
+    decoding.keep(left)
+    return rows[left]
+
+
+def draw(
+    likely: torch.Tensor,
+    generation: Generation,
+    opened: Sequence[torch.Generator],
+    rows: torch.Tensor,
+) -> torch.Tensor:
+    """One token for each row of ``(R, V)`` logits; ``rows`` are their numbers in the batch.
+
+    Streams are taken in turn where the batch has more rows.
+    """
     warm = within_top(likely / generation.temperature, generation.top_p)
-    drawn = [torch.empty(warm.shape[1]).exponential_(generator=stream) for stream in opened]
+    numbers, places = (rows % len(opened)).unique(return_inverse=True)
+    drawn = [
+        torch.empty(warm.shape[1]).exponential_(generator=opened[number])
+        for number in numbers.tolist()
+    ]
     noise = torch.stack(drawn).to(warm.device).log()
-    return (warm - noise.repeat(len(warm) // len(noise), 1)).argmax(-1)
+    return (warm - noise[places]).argmax(-1)
 
 
 def within_top(likely: torch.Tensor, share: float) -> torch.Tensor:

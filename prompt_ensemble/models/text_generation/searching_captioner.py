@@ -14,7 +14,7 @@ from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.models.text_generation.beam_search import fairseq_search, search_captions
 from prompt_ensemble.models.text_generation.decoding import Decoding, Hypothesis
 from prompt_ensemble.models.text_generation.generation import Generation
-from prompt_ensemble.models.text_generation.sampling import sample, streams
+from prompt_ensemble.models.text_generation.sampling import sample, shared_streams, streams
 from prompt_ensemble.models.text_generation.token_rules import NO_RULES, TokenRules
 
 
@@ -39,6 +39,8 @@ class SearchingCaptioner:
     """Rules of the model's files about single tokens."""
     pad: int = 0
     """A token that fairseq's search must never choose."""
+    draws_alike: bool = False
+    """Whether sampling uses the same random numbers for all images, whatever their pixels."""
 
     def __post_init__(self) -> None:
         start = len(self.prompt) + len(self.rules.opening(len(self.prompt)))
@@ -68,8 +70,12 @@ class SearchingCaptioner:
         """Sampled captions, or those of a search."""
         prompt = torch.tensor([list(self.prompt)], device=inputs.device).expand(len(inputs), -1)
         if self.generation.do_sample:
-            stream = streams(inputs, self.generation)
-            return sample(decoding, prompt, self.end, self.generation, stream, self.rules)
+            opened = (
+                shared_streams(self.generation)
+                if self.draws_alike
+                else streams(inputs, self.generation)
+            )
+            return sample(decoding, prompt, self.end, self.generation, opened, self.rules)
         return self.likeliest(decoding, prompt)
 
     def likeliest(self, decoding: Decoding, prompt: torch.Tensor) -> list[list[Hypothesis]]:

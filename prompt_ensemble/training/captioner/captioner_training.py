@@ -44,14 +44,15 @@ from prompt_ensemble.training.captioner.language_model import (
 )
 from prompt_ensemble.training.captioner.memory_start import start_memory
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
-from prompt_ensemble.training.captioner.self_critical import (
-    Reward,
-    closeness,
-    train_self_critically,
-)
 from prompt_ensemble.training.captioner.start import check_start, start_of
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.held_out import HeldOut, split_rows
+from prompt_ensemble.training.self_critical import (
+    Reward,
+    closeness,
+    sound_closeness,
+    train_self_critically,
+)
 from prompt_ensemble.training.tower_features import tower_features
 from prompt_ensemble.training.writer.texts import plain_prompt
 
@@ -173,7 +174,7 @@ def train_captioner(
     captioner, words, card = fit_captioner(
         features[image_of[training]], [texts[row] for row in training], truth[training],
         chances[training], tower, recipe, out, roots=roots,
-        reward=closeness(encode, truth[training]), checkpoint_every=checkpoint_every,
+        reward=sound_closeness(encode, truth[training]), checkpoint_every=checkpoint_every,
         stop_after=stop_after, cpu=cpu, progress=progress,
     )  # fmt: skip
     if stop_after is not None and stop_after < recipe.steps + recipe.self_critical_steps:

@@ -37,9 +37,6 @@ class CaptionerRecipe(DecoderRecipe):
     average: float = 0.99
     feature_noise: float = 0.1
     """Of the features' own spread, added in training."""
-    self_critical_steps: int = 0
-    """Further steps on captions drawn and rewarded; the steps before them learn from true ones."""
-    self_critical_rate: float = 3e-5
     images_a: int = 3
     images_other: int = 1
     """Images of a prompt that are trained on at most, in tier A and in the others."""

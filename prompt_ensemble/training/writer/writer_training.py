@@ -21,10 +21,13 @@ from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.exact_index import far_from
+from prompt_ensemble.models.error_model import ErrorModel
 from prompt_ensemble.models.text_decoder.decoder import DecoderSpec
 from prompt_ensemble.models.text_decoder.vocabulary import PAD, encode_texts, learn_vocabulary
+from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import Writer, WriterCard, save_writer
 from prompt_ensemble.training.decoder_loop import DecoderLoop
+from prompt_ensemble.training.self_critical import sound_closeness, train_self_critically
 from prompt_ensemble.training.writer.disturbance import Disturbance
 from prompt_ensemble.training.writer.recipe import WriterRecipe
 from prompt_ensemble.training.writer.texts import variants
@@ -59,8 +62,16 @@ class WriterExamples:
         rows = (start + places) % total
         end = start + window
         longest = self.lengths[-1] if end > total else self.lengths[end - 1]
-        tokens = self.tokens[rows, :longest].long()
-        return tokens, self.disturbed(self.vectors[rows].float(), generator)
+        return self.tokens[rows, :longest].long(), self.seen(rows, generator)
+
+    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """``(count,)`` rows drawn at random, all alike often."""
+        device = self.tokens.device
+        return torch.randint(len(self.tokens), (count,), generator=generator, device=device)
+
+    def seen(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Disturbed embeddings of these rows."""
+        return self.disturbed(self.vectors[rows].float(), generator)
 
     def disturbed(self, true: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Embeddings as regressors might predict them, a share of them left as they are."""
@@ -86,12 +97,12 @@ class _WriterLoss(nn.Module):
 
 def train_writer(
     prompts: Sequence[str],
-    disturbance: Disturbance,
+    predicted: np.ndarray,
+    true: np.ndarray,
     recipe: WriterRecipe,
     out: Path,
     *,
     encode: Encode,
-    avoid: np.ndarray | None = None,
     checkpoint_every: int = 1000,
     stop_after: int | None = None,
     cpu: bool = False,
@@ -99,8 +110,9 @@ def train_writer(
 ) -> dict[str, Any]:
     """Train, resuming what ``out`` holds; the writer is saved in ``out/writer`` at the end.
 
-    A few of the distinct ``prompts`` are held out, to be judged by their loss. Texts that are all
-    but one of those with the unit rows ``avoid``, on which the writer will be judged, are left out.
+    How to disturb is learnt from unit rows that were ``predicted`` for left-out images and from
+    the ``true`` ones; texts that are all but one of these are left out, so that the writer may be
+    judged on those images. A few of the distinct ``prompts`` are held out, to note their loss.
     """
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
     torch.manual_seed(recipe.seed)
@@ -109,8 +121,8 @@ def train_writer(
     training = [prompts[row] for row in order[len(judged) :]]
     training += variants(training, recipe.variants, recipe.seed)
     vectors = np.asarray(encode(training), np.float32)
-    if avoid is not None and training:
-        rows = far_from(vectors, avoid)
+    if training:
+        rows = far_from(vectors, true)
         training, vectors = [training[row] for row in rows.tolist()], vectors[rows]
     if not training:
         raise BadConfig(
@@ -128,6 +140,7 @@ def train_writer(
     }  # fmt: skip
     writer = Writer(WriterCard(spec, recipe.rows))
     device = accelerator.device
+    disturbance = Disturbance.of(ErrorModel.fit(predicted, true, vectors), device)
     examples = _examples(training, vectors, tokenizer, disturbance, recipe, device)
     held_out = _examples(judged, encode(judged), tokenizer, disturbance, recipe, device)
     with torch.no_grad():
@@ -144,9 +157,17 @@ def train_writer(
         examples, out, judge=judge if judged else None, checkpoint_every=checkpoint_every,
         stop_after=stop_after, progress=progress,
     )  # fmt: skip
-    if loop.done == recipe.steps and accelerator.is_main_process:
-        record |= loop.with_average(judge) if judged else {}
-        loop.put(loop.average.state)
+    left = None if stop_after is None else stop_after - recipe.steps
+    record |= loop.with_average(judge) if judged else {}
+    loop.put(loop.average.state)
+    if recipe.self_critical_steps and (left is None or left > 0):
+        reward = sound_closeness(encode, examples.vectors.float().cpu().numpy())
+        train_self_critically(
+            writer, OwnPieces(tokenizer), examples, reward, recipe, out, accelerator,
+            checkpoint_every=checkpoint_every, stop_after=left, progress=progress,
+        )  # fmt: skip
+    is_whole = left is None or left >= recipe.self_critical_steps
+    if is_whole and accelerator.is_main_process:
         save_writer(writer, tokenizer, WriterCard(spec, recipe.rows, record), out / "writer")
         write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
     return record
@@ -167,5 +188,5 @@ def _examples(
     rows = torch.from_numpy(vectors).half()
     return WriterExamples(
         tokens[order].to(torch.int16).to(device), tuple(lengths[order].tolist()),
-        rows[order].to(device), disturbance.to(device), recipe,
+        rows[order].to(device), disturbance, recipe,
     )  # fmt: skip

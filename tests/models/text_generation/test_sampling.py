@@ -14,7 +14,7 @@ ROWS = 4000
 
 def drawn_shares(generation):
     opened = [torch.Generator().manual_seed(seed) for seed in range(ROWS)]
-    drawn = draw(CHANCES.log().expand(ROWS, -1), generation, opened)
+    drawn = draw(CHANCES.log().expand(ROWS, -1), generation, opened, torch.arange(ROWS))
     return drawn.bincount(minlength=4) / ROWS
 
 
@@ -47,6 +47,49 @@ class Alternating:
 
     def reorder(self, rows):
         raise AssertionError("nothing to reorder when sampling")
+
+
+class Leavable(Alternating):
+    """The same, and it minds which rows are left: those with even first words like 1, others 2."""
+
+    def __init__(self, rows):
+        self.rows = torch.arange(rows)
+        self.steps = []
+
+    def step(self, tokens):
+        assert len(tokens) == len(self.rows)
+        self.steps.append(len(tokens))
+        return torch.zeros(len(tokens), 4).scatter_(1, 1 + self.rows[:, None] % 2, 1.0)
+
+    def keep(self, rows):
+        self.rows = self.rows[rows]
+
+
+class Staying(Leavable):
+    """The same, but nothing may leave."""
+
+    keep = None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_captions_that_leave_the_batch_change_no_other(shared):
+    generation = Generation(do_sample=True, max_length=30, num_return_sequences=4)
+    prompt = torch.zeros(10, 1, dtype=torch.long)
+    found = []
+    for decoding in (Leavable(40), Staying(40)):
+        opened = [torch.Generator().manual_seed(seed) for seed in range(4 if shared else 40)]
+        captions = sample(decoding, prompt, 3, generation, opened)
+        found.append([[c.tokens for c in image] for image in captions])
+    assert found[0] == found[1]
+
+
+def test_what_has_ended_is_no_longer_computed():
+    generation = Generation(do_sample=True, max_length=30, num_return_sequences=4)
+    decoding = Leavable(40)
+    opened = [torch.Generator().manual_seed(seed) for seed in range(40)]
+    sample(decoding, torch.zeros(10, 1, dtype=torch.long), 3, generation, opened)
+    assert decoding.steps[0] == 40
+    assert sum(decoding.steps) < 0.6 * 40 * len(decoding.steps)
 
 
 def test_bans_hold_and_captions_end():

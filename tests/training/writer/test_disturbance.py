@@ -8,6 +8,7 @@ import torch
 from tiny_writer import rows
 
 from prompt_ensemble.core.embeddings import unit_rows
+from prompt_ensemble.models.error_model import ErrorModel
 from prompt_ensemble.training.writer.disturbance import Disturbance
 
 TRUE = unit_rows(rows(300) + 2 * rows(1, seed=5))
@@ -16,7 +17,8 @@ PREDICTED = unit_rows(TRUE.mean(0) + 0.5 * (TRUE - TRUE.mean(0)) + 0.4 * rows(30
 
 def disturbed(least: float, most: float, seed: int = 0) -> np.ndarray:
     generator = torch.Generator().manual_seed(seed)
-    found = Disturbance.of(PREDICTED, TRUE).disturb(torch.from_numpy(TRUE), generator, least, most)
+    model = Disturbance.of(ErrorModel.fit(PREDICTED, TRUE, TRUE), torch.device("cpu"))
+    found = model.disturb(torch.from_numpy(TRUE), generator, least, most)
     return found.numpy()
 
 
@@ -37,9 +39,14 @@ def test_the_same_seed_errs_the_same_way() -> None:
     assert not np.array_equal(disturbed(0.3, 1.1), disturbed(0.3, 1.1, seed=1))
 
 
-def test_with_its_own_error_a_truth_becomes_the_prediction() -> None:
-    model = Disturbance.of(PREDICTED, TRUE)
-    kept = ((torch.from_numpy(TRUE) - model.mean) @ model.directions * model.slopes) @ (
-        model.directions.T
-    )
-    assert np.allclose(model.centre + kept + model.errors, PREDICTED, atol=1e-4)
+def test_the_errors_that_were_made_are_not_made_again() -> None:
+    """A writer that had met them would take them out of the predictions it is judged on."""
+    model = ErrorModel.fit(PREDICTED, TRUE, TRUE)
+    along = (TRUE - model.mean) @ model.directions * model.slopes
+    made = PREDICTED - model.centre - along @ model.directions.T
+    mean = torch.from_numpy(model.mean).expand(200, -1)  # of which nothing but the centre is kept
+    generator = torch.Generator().manual_seed(0)
+    drawn = Disturbance.of(model, torch.device("cpu")).disturb(mean, generator, 1.0, 1.0).numpy()
+    centre = unit_rows(model.centre[None])
+    errors = [unit_rows(rows_ - rows_ @ centre.T * centre) for rows_ in (drawn, made)]
+    assert np.abs(errors[0] @ errors[1].T).max() < 0.4

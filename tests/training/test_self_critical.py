@@ -26,18 +26,23 @@ from prompt_ensemble.models.transformers_folders import load_tokenizer
 from prompt_ensemble.training.captioner.captioner_training import train_captioner
 from prompt_ensemble.training.captioner.examples import CaptionExamples
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
-from prompt_ensemble.training.captioner.self_critical import (
-    advantages,
-    closeness,
-    draw_captions,
-    train_self_critically,
-)
 from prompt_ensemble.training.held_out import HeldOut
 from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.self_critical import (
+    advantages,
+    closeness,
+    draw_texts,
+    sound_closeness,
+    train_self_critically,
+)
 
 FEATURES = 5
 RECIPE = CaptionerRecipe(
-    batch_size=40, average=0.5, self_critical_steps=60, self_critical_rate=2e-2, weight_decay=0.0
+    self_critical_batch=40,
+    average=0.5,
+    self_critical_steps=60,
+    self_critical_rate=2e-2,
+    weight_decay=0.0,
 )
 KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent", "language-model"])
 
@@ -86,10 +91,10 @@ def test_what_is_drawn_begins_ends_and_holds_only_words(tmp_path: Path, kind: st
         captioner.decoder.load_state_dict(
             {n: t * 0 if "norm" not in n else t for n, t in captioner.decoder.state_dict().items()}
         )  # so that all tokens are about as likely
-        drawn = draw_captions(
-            captioner, words, torch.randn(300, FEATURES), torch.Generator().manual_seed(0)
+        drawn = draw_texts(
+            captioner, words, torch.randn(300, FEATURES), torch.Generator().manual_seed(0), 9
         )
-    assert drawn.shape[1] <= captioner.decoder.spec.longest
+    assert drawn.shape[1] <= 9
     pad, end = captioner.decoder.pad, words.end
     ended = 0
     for start, *said in drawn.tolist():
@@ -111,6 +116,16 @@ def test_the_reward_is_the_cosine_with_the_true_prompt() -> None:
     rewards = closeness(encode, truth)(["a red wall", "a red wall"], np.array([0, 1]))
     assert rewards[0] == pytest.approx(1, abs=1e-5)
     assert rewards[1] == pytest.approx(float(truth[0] @ truth[1]), abs=1e-5)
+
+
+def test_a_text_with_a_fault_is_worth_less() -> None:
+    truth = unit_rows(encode(["a red wall"]))
+    sound, stutter = sound_closeness(encode, truth)(
+        ["a red wall", "a red red wall"], np.array([0, 0])
+    )
+    near = closeness(encode, truth)(["a red red wall"], np.array([0]))[0]
+    assert sound == pytest.approx(1, abs=1e-5)
+    assert stutter < near - 0.1
 
 
 def train(folder: Path, out: str, recipe: CaptionerRecipe, **more: object) -> dict[str, object]:
