@@ -9,8 +9,8 @@ DATA ?= ../shared/data/pairs.jsonl
 OPEN_PROMPTS ?= ../shared/data/prompts/openprompts_dedup_21k.txt
 PROMPTS ?= ../shared/data/prompts
 FRESH ?= ../shared/data/pairs_gathered.jsonl
-WRITER_OPTIONS ?= --set steps=6000 --set self_critical_steps=300
-CAPTIONER_OPTIONS ?= --set self_critical_steps=150
+WRITER_OPTIONS ?= --set steps=6000
+CAPTIONER_OPTIONS ?= --set steps=150 --set batch_size=256 --set rate=1e-4 --set self_critical_steps=300
 COMPETITION ?= ../shared/competition
 REVISION ?= 0.4.0
 KAGGLE_USERNAME ?=

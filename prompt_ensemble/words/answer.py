@@ -27,7 +27,7 @@ from prompt_ensemble.words.writing import Candidate, PromptWriter
 _IMAGES_TOGETHER = 64
 _IMAGES_TOGETHER_ON_GPU = 512
 _SPOKEN_FLUENCY = -2.0
-"""Of captions and known prompts, for which no writer gives a likelihood: a good sentence's."""
+"""Of known prompts, for which no writer gives a likelihood, and of captions at most."""
 
 
 class Speaker:
@@ -83,7 +83,10 @@ class Speaker:
             rows = blend.vectors[start : start + len(ids)]
             near = [known.get(image_id, ()) for image_id in ids]
             spoken = [
-                [line.text for line in (*captions.get(image_id, ()), *beside)]
+                [
+                    *(_spoken(line) for line in captions.get(image_id, ())),
+                    *(Candidate(line.text, _SPOKEN_FLUENCY) for line in beside),
+                ]
                 for image_id, beside in zip(ids, near, strict=True)
             ]
             prompts = self._prompts(rows, spoken, encode)
@@ -94,7 +97,7 @@ class Speaker:
         return Outputs.of_lines(blend.image_ids, lines)
 
     def _prompts(
-        self, rows: np.ndarray, spoken: Sequence[Sequence[str]], encode: Encode
+        self, rows: np.ndarray, spoken: Sequence[Sequence[Candidate]], encode: Encode
     ) -> list[Composed]:
         """The best text for each of some images."""
         options = self.options
@@ -104,8 +107,8 @@ class Speaker:
                 rows, options.candidates, options.temperature, options.longest
             )
         candidates = [
-            [*one, *(Candidate(text, _SPOKEN_FLUENCY) for text in texts if is_sound(text))]
-            for one, texts in zip(written, spoken, strict=True)
+            [*one, *(candidate for candidate in said if is_sound(candidate.text))]
+            for one, said in zip(written, spoken, strict=True)
         ]
         best = choose(candidates, rows, encode, options.fluency)
         if not (self.phrases and options.rounds):
@@ -114,6 +117,11 @@ class Speaker:
             best, rows, self.phrases, encode,
             rounds=options.rounds, tried=options.tried, gain=options.gain,
         )  # fmt: skip
+
+
+def _spoken(caption: Line) -> Candidate:
+    """A caption as a candidate; one that its captioner found unlikely counts less."""
+    return Candidate(caption.text, min(caption.score, _SPOKEN_FLUENCY))
 
 
 def choose(

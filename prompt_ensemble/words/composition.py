@@ -52,8 +52,13 @@ def grow(
     for _ in range(rounds):
         if not growing:
             break
+        promising = _promising(
+            np.stack([current[row].vector for row in growing]),
+            targets[growing], to_target[growing], phrases, 8 * tried,
+        )  # fmt: skip
         texts = [
-            _longer(current[row], to_target[row], targets[row], phrases, tried) for row in growing
+            _longer(current[row], [phrases.phrases[number] for number in numbers], tried)
+            for row, numbers in zip(growing, promising.tolist(), strict=True)
         ]
         vectors = encode([text for row in texts for text in row])
         still, at = [], 0
@@ -68,21 +73,30 @@ def grow(
     return current
 
 
-def _longer(
-    start: Composed, to_target: np.ndarray, target: np.ndarray, phrases: PhraseVectors, tried: int
-) -> list[str]:
-    """The text with each of the phrases that promise most, none of which repeats its words."""
-    to_text = phrases.vectors @ start.vector
-    together = start.vector @ target + _PART * to_target
-    length = np.sqrt(1 + 2 * _PART * to_text + _PART**2)
-    promise = np.round(together / length, 4)  # equal on every processor, so that order is too
-    order = np.argsort(-promise, kind="stable")[: 8 * tried]
+def _promising(
+    texts: np.ndarray,
+    targets: np.ndarray,
+    to_target: np.ndarray,
+    phrases: PhraseVectors,
+    count: int,
+) -> np.ndarray:
+    """``(R, count)`` numbers of the phrases that promise most for each text, best first."""
+    together = np.einsum("ij,ij->i", texts, targets)[:, None] + _PART * to_target
+    lengths = np.sqrt(1 + 2 * _PART * (texts @ phrases.vectors.T) + _PART**2)
+    # Whole numbers that are equal on every processor; of equal promises the first phrase's is more.
+    places = np.arange(len(phrases.phrases))
+    promise = np.rint(together / lengths * 1e4).astype(np.int64) * len(places) - places
+    count = min(count, len(places))
+    best = np.argpartition(-promise, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(promise, best, axis=1), axis=1)
+    found: np.ndarray = np.take_along_axis(best, order, axis=1)
+    return found
+
+
+def _longer(start: Composed, promising: Sequence[str], tried: int) -> list[str]:
+    """The text with each of the first few phrases that repeat none of its words."""
     said = set(start.text.lower().replace(",", " ").split())
-    fresh = [
-        phrases.phrases[number]
-        for number in order.tolist()
-        if not said & _telling(phrases.phrases[number])
-    ]
+    fresh = (phrase for phrase in promising if not said & _telling(phrase))
     texts = (", ".join(filter(None, (start.text, phrase))) for phrase in fresh)
     return list(islice((text for text in texts if not is_repetitive(text)), tried))
 

@@ -22,11 +22,11 @@ class WordsOptions:
     """Word pieces of a written text at most."""
     fluency: float = 0.02
     """What a nat of log-likelihood per word piece counts, in cosine."""
-    rounds: int = 2
+    rounds: int = 3
     """Phrases that are added at most."""
     tried: int = 2
     """Phrases that are tried in a round."""
-    gain: float = 0.015
+    gain: float = 0.005
     """Cosine that a phrase must bring."""
 
     def __post_init__(self) -> None:
