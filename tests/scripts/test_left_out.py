@@ -50,7 +50,7 @@ def test_targets_of_a_source_do_not_change_its_predictions(material: Material) -
 
 def test_files_have_a_prompt_for_every_prediction(material: Material, tmp_path: Path) -> None:
     members = {"lites": left_out(material, RECIPE)}
-    (file,) = write_left_out(members, material, tmp_path / "left_out")
+    (file,) = write_left_out(members, material.pairs, tmp_path / "left_out")
     with (tmp_path / "left_out" / "prompts.csv").open() as table:
         prompts = {row["imgId"]: row["prompt"] for row in csv.DictReader(table)}
     assert set(prompts) == set(Embeddings.load(file).image_ids)
