@@ -28,7 +28,6 @@ from prompt_ensemble.training.feature_head.feature_head_run import (
     run_feature_head,
     training_prompts,
 )
-from scripts.embedded.captions import read_captions, write_captions
 from scripts.embedded.contact_sheet import write_contact_sheet
 from scripts.embedded.fresh import fresh_members, fresh_rows
 from scripts.embedded.known_prompts import known_prompts, pack_bank, pack_phrases
@@ -153,10 +152,9 @@ def fresh(data: Path, out: Path, known_from: Path) -> None:
     encode, pairs = SentenceEncoder().encode, read_pairs(data, ())
     known = known_prompts((), (), encode, known_from / KNOWN)
     rows = fresh_rows(pairs, known, encode, embedded_folder())
-    members, captions = fresh_members(pairs, rows.tolist(), out / "run")
+    members = fresh_members(pairs, rows.tolist(), out / "run")
     for file in write_left_out(members, pairs, out / LEFT_OUT):
         click.echo(file)
-    write_captions(captions, out / LEFT_OUT)
 
 
 @main.command("blend")
@@ -205,16 +203,14 @@ def words(data: Path, out: Path, known_from: Path | None, images: int) -> None:
     encode, roots = SentenceEncoder().encode, WeightRoots.usual()
     pairs = read_pairs(data, ())
     predicted = some_of(left_out_blend(out / LEFT_OUT), images)
-    spoken = read_captions(out / LEFT_OUT)
     known = known_prompts((), (), encode, (known_from or out) / KNOWN)
-    said = said_in_words(predicted, spoken, known, encode, roots, bar)
+    said = said_in_words(predicted, known, encode, roots, bar)
     write_texts(said, out / "words")
     of = {name: pairs.rows[int(name.removeprefix("row"))] for name in predicted.image_ids}
     some = predicted.image_ids[:: max(1, len(of) // 24)][:24]
     write_contact_sheet(
         {name: of[name].image for name in some}, {name: of[name].prompt for name in some}, said,
-        [way for way in (SHOWN, "written", "captioner") if way in said], encode,
-        out / "contact_sheet.html",
+        (SHOWN, "written"), encode, out / "contact_sheet.html",
     )  # fmt: skip
     click.echo(f"texts in {out / 'words'}, contact sheet {out / 'contact_sheet.html'}")
 

@@ -43,19 +43,14 @@ def fresh_rows(pairs: Pairs, known: KnownPrompts, encode: Encode, weights: Path)
     return np.sort(rows)
 
 
-def fresh_members(
-    pairs: Pairs, rows: Sequence[int], out: Path
-) -> tuple[dict[str, Embeddings], dict[str, list[str]]]:
-    """What the preset's members predict, by ids as of left-out rows; and captions, if there are."""
+def fresh_members(pairs: Pairs, rows: Sequence[int], out: Path) -> dict[str, Embeddings]:
+    """What each member of the preset ``embedded`` predicts, by ids as of left-out rows."""
     images = [pairs.rows[row].image for row in rows]
     prediction = predict(images, out, config="embedded", words=False, progress=bar)
     ids = {path.stem: f"row{row:06}" for row, path in zip(rows, images, strict=True)}
-    members: dict[str, Embeddings] = {}
-    captions: dict[str, list[str]] = {}
-    for name, result in prediction.members.items():
-        names = [ids[image_id] for image_id in result.embeddings.image_ids]
-        members[name] = Embeddings.of(names, result.embeddings.vectors)
-        for row, lines in zip(names, result.outputs.lines, strict=True):
-            said = [line.text for line in lines if line.kind == "caption"]
-            captions |= {row: said} if said else {}
-    return members, captions
+    return {
+        name: Embeddings.of(
+            [ids[image_id] for image_id in result.embeddings.image_ids], result.embeddings.vectors
+        )
+        for name, result in prediction.members.items()
+    }

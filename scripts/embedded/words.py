@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +16,12 @@ import numpy as np
 from prompt_ensemble.core.blend import blend
 from prompt_ensemble.core.embeddings import Embeddings, Encode
 from prompt_ensemble.core.files import write_atomically
-from prompt_ensemble.core.outputs import Line
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.exact_index import ExactIndex
 from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import load_preset
 from prompt_ensemble.words.answer import Speaker
-from prompt_ensemble.words.options import WordsOptions
 from scripts.embedded.known_prompts import KnownPrompts
 
 SHOWN = "shown"
@@ -46,8 +44,7 @@ def some_of(whole: Embeddings, images: int, seed: int = 1) -> Embeddings:
 
 def said_in_words(
     predicted: Embeddings,
-    captions: Mapping[str, Sequence[str]],
-    known: KnownPrompts | None,
+    known: KnownPrompts,
     encode: Encode,
     roots: WeightRoots,
     progress: Progress = silent,
@@ -55,33 +52,22 @@ def said_in_words(
     """Way of saying → image id → text."""
     preset = load_preset("embedded").words
     assert preset is not None
-    spoken = {
-        name: [Line("caption", text, 0.0) for text in said] for name, said in captions.items()
-    }
-    ways: dict[str, tuple[WordsOptions, Mapping[str, Sequence[Line]]]] = {
-        SHOWN: (preset, spoken),
-        "shown without captions": (preset, {}),
-        "written": (replace(preset, phrases=""), {}),
-        "composed of phrases": (replace(preset, writer="", rounds=preset.rounds + 2), {}),
+    ways = {
+        SHOWN: preset,
+        "written": replace(preset, phrases=""),
+        "composed of phrases": replace(preset, writer="", rounds=preset.rounds + 2),
     }
     placement = choose_placement("auto")
     said: dict[str, dict[str, str]] = {}
-    for way, (options, given) in ways.items():
-        if way == SHOWN and not captions:
-            continue
+    for way, options in ways.items():
         speaker = Speaker(options, roots, placement)
         with progress(way, len(predicted.image_ids)) as advance:
-            words = speaker.say(predicted, given, {}, encode, advance=advance)
+            words = speaker.say(predicted, {}, {}, encode, advance=advance)
         said[way] = {
             image_id: lines[0].text
             for image_id, lines in zip(words.image_ids, words.lines, strict=True)
         }
-    if not captions:
-        said[SHOWN] = said.pop("shown without captions")
-    if captions:
-        said["captioner"] = {name: captions[name][0] for name in predicted.image_ids}
-    if known:
-        said["nearest known prompt"] = _nearest(predicted, known)
+    said["nearest known prompt"] = _nearest(predicted, known)
     return said
 
 

@@ -48,6 +48,15 @@ def test_the_nearest_candidate_is_the_prompt() -> None:
     assert found.lines[0][0].score == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_caption_that_its_captioner_found_unlikely_counts_less() -> None:
+    near, unlikely = TEXTS[0], -20.0
+    said = {"a": [Line("caption", near, unlikely), Line("caption", TEXTS[4], -1.0)]}
+    speaking = speaker(fluency=0.2)
+    assert speaking.say(BLEND.take(["a"]), said, {}, encode).lines[0][0].text == TEXTS[4]
+    said["a"][0] = Line("caption", near, -1.0)
+    assert speaking.say(BLEND.take(["a"]), said, {}, encode).lines[0][0].text == near
+
+
 def test_known_prompts_are_candidates_and_are_shown() -> None:
     known = {"a": [Line("neighbour", TEXTS[0], 0.7)]}
     found = speaker().say(BLEND.take(["a"]), captions(TEXTS[4]), known, encode)

@@ -118,17 +118,8 @@ def train_writer(
     torch.manual_seed(recipe.seed)
     order = np.random.default_rng(recipe.seed).permutation(len(prompts))
     judged = [prompts[row] for row in order[: min(_JUDGED, len(prompts) // 10)]]
-    training = [prompts[row] for row in order[len(judged) :]]
-    training += variants(training, recipe.variants, recipe.seed)
-    vectors = np.asarray(encode(training), np.float32)
-    if training:
-        rows = far_from(vectors, true)
-        training, vectors = [training[row] for row in rows.tolist()], vectors[rows]
-    if not training:
-        raise BadConfig(
-            "no prompt is left to train on: each has fewer than two plain words, or is all but one "
-            "of the true prompts that the writer will be judged on; give other prompts"
-        )
+    others = [prompts[row] for row in order[len(judged) :]]
+    training, vectors = _training_texts(others, true, recipe, encode)
     tokenizer = learn_vocabulary(training, recipe.vocabulary)
     spec = DecoderSpec(
         "transformer", tokenizer.get_vocab_size(), recipe.width, recipe.layers, recipe.heads,
@@ -171,6 +162,22 @@ def train_writer(
         save_writer(writer, tokenizer, WriterCard(spec, recipe.rows, record), out / "writer")
         write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
     return record
+
+
+def _training_texts(
+    prompts: Sequence[str], true: np.ndarray, recipe: WriterRecipe, encode: Encode
+) -> tuple[list[str], np.ndarray]:
+    """Prompts and their variants that are near to no true prompt, and their vectors."""
+    texts = list(prompts)
+    texts += variants(texts, recipe.variants, recipe.seed)  # of variants, too: the list is growing
+    vectors = np.asarray(encode(texts), np.float32)
+    rows = far_from(vectors, true) if texts else np.empty(0, np.int64)
+    if not len(rows):
+        raise BadConfig(
+            "no prompt is left to train on: each has fewer than two plain words, or is all but one "
+            "of the true prompts that the writer will be judged on; give other prompts"
+        )
+    return [texts[row] for row in rows.tolist()], vectors[rows]
 
 
 def _examples(

@@ -10,6 +10,7 @@ from tiny_writer import TEXTS, tiny_spec
 from prompt_ensemble.models.text_decoder.decoder import TextDecoder
 from prompt_ensemble.models.text_decoder.decoder_kinds import build_decoder
 from prompt_ensemble.models.text_decoder.vocabulary import encode_texts, learn_vocabulary
+from prompt_ensemble.models.text_generation.decoding import LeavableDecoding
 
 TOKENIZER = learn_vocabulary(TEXTS, 120)
 KINDS = pytest.mark.parametrize("kind", ["transformer", "recurrent", "language-model"])
@@ -45,6 +46,23 @@ def test_reordered_rows_go_on_as_the_rows_they_are(kind: str) -> None:
     decoding.reorder(torch.tensor([1, 0]))
     after = decoding.step(torch.tensor([[7], [7]]))
     straight = decoder(torch.tensor([[1, 6, 7], [1, 5, 7]]), memory.repeat(2, 1, 1))
+    assert torch.allclose(after, straight[:, -1], atol=1e-4)
+
+
+@KINDS
+@torch.inference_mode()
+def test_rows_that_stay_go_on_as_if_the_others_had_never_been(kind: str) -> None:
+    decoder = decoder_of(kind)
+    memory = torch.randn(2, 3, decoder.spec.width)
+    decoding = decoder.begin(memory)
+    assert isinstance(decoding, LeavableDecoding)
+    decoding.step(torch.tensor([[1], [1], [1], [1]]))  # two texts of each image
+    decoding.step(torch.tensor([[5], [6], [7], [8]]))
+    decoding.keep(torch.tensor([0, 2, 3]))  # no longer as many of each
+    decoding.step(torch.tensor([[9], [9], [9]]))
+    decoding.keep(torch.tensor([2]))
+    after = decoding.step(torch.tensor([[4]]))
+    straight = decoder(torch.tensor([[1, 8, 9, 4]]), memory[1:])
     assert torch.allclose(after, straight[:, -1], atol=1e-4)
 
 
