@@ -113,15 +113,3 @@ class DecoderLoop(Resumable):
             log.info("step %d: %s", self.done, numbers)
             journal.draw()
         self.save(folder)
-
-    def with_average(self, judge: Callable[[], dict[str, float]]) -> dict[str, float]:
-        """What ``judge`` says while the network holds the averaged weights."""
-        network = self.network
-        state = network.state_dict()
-        current = {name: state[name].clone() for name in self.average.state}
-        self.put(self.average.state)
-        network.eval()
-        with torch.inference_mode():
-            numbers = judge()
-        self.put(current)
-        return numbers

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -16,6 +16,7 @@ from prompt_ensemble.training.journal import Journal
 from prompt_ensemble.training.schedule import WeightAverage
 
 log = logging.getLogger(__name__)
+Judgement = TypeVar("Judgement")
 
 
 class Resumable:
@@ -46,6 +47,18 @@ class Resumable:
     def put(self, learnt: Mapping[str, torch.Tensor]) -> None:
         """Put these weights in place of those that learn."""
         self.network.load_state_dict({**self.network.state_dict(), **learnt})
+
+    def with_average(self, judge: Callable[[], Judgement]) -> Judgement:
+        """What ``judge`` says while the network holds the averaged weights."""
+        network = self.network
+        state = network.state_dict()
+        current = {name: state[name].clone() for name in self.average.state}
+        self.put(self.average.state)
+        network.eval()
+        with torch.inference_mode():
+            found = judge()
+        self.put(current)
+        return found
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint from which ``resume`` goes on."""

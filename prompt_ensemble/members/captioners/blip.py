@@ -13,13 +13,13 @@ from prompt_ensemble.members.captioners.transformers_captioner import (
     Decoder,
     TransformersCaptioner,
 )
+from prompt_ensemble.members.captioners.tunable_captioner import Published
 from prompt_ensemble.models.text_generation.generation import Generation
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from prompt_ensemble.images.preprocessing import Preprocessing
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.text_generation.decoding import Decoding
 
@@ -52,28 +52,35 @@ class BlipPredictor(TransformersCaptioner):
 
     def check(self) -> None:
         """A folder is checked as one of transformers; the authors' file says all itself."""
-        if not _find_checkpoint(self.path):
+        if not find_checkpoint(self.path):
             super().check()
 
-    def read(self, placement: Placement) -> tuple[Any, Preprocessing, PreTrainedTokenizerBase]:
+    def read(self, placement: Placement) -> Published:
         """Network, preprocessing and tokenizer, from whichever of the two it is."""
-        checkpoint = _find_checkpoint(self.path)
+        checkpoint = find_checkpoint(self.path)
         return self._read_checkpoint(checkpoint) if checkpoint else super().read(placement)
 
     def decoder(self, model: Any, tokenizer: PreTrainedTokenizerBase) -> Decoder:
         """The text decoder, which attends to the vision tower's states."""
         text, prompt = model.config.text_config, self.options.prompt
         if prompt is None:
-            prompt = _ORIGINAL_PROMPT if _find_checkpoint(self.path) else ""
+            prompt = _ORIGINAL_PROMPT if find_checkpoint(self.path) else ""
         words = tokenizer(prompt, add_special_tokens=False).input_ids
         # As in generate the separator ends a caption, whatever generation_config.json says.
         ends = (text.sep_token_id,)
         prompt_tokens = (text.bos_token_id, *words)
         return Decoder(partial(begin, model), prompt_tokens, ends, text.max_position_embeddings)
 
-    def _read_checkpoint(
-        self, checkpoint: Path
-    ) -> tuple[Any, Preprocessing, PreTrainedTokenizerBase]:
+    def logits(
+        self, published: Published, pixels: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """The text decoder attends to the vision tower's states."""
+        model = published.model
+        states = model.vision_model(pixels).last_hidden_state
+        logits: torch.Tensor = model.text_decoder(tokens, encoder_hidden_states=states).logits
+        return logits
+
+    def _read_checkpoint(self, checkpoint: Path) -> Published:
         """Network from the authors' file, preprocessing as in their code, words from its folder."""
         from prompt_ensemble.images.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
         from prompt_ensemble.members.captioners.blip_checkpoint import load_blip_checkpoint
@@ -86,10 +93,11 @@ class BlipPredictor(TransformersCaptioner):
         if not ((folder / "vocab.txt").exists() or (folder / "tokenizer.json").exists()):
             # MiniLM is a BERT too and carries the same vocabulary.
             folder = self.roots.find(DEFAULT_ENCODER).path
-        return model, Preprocessing(side, side, CLIP_MEAN, CLIP_STD), load_tokenizer(folder)
+        recipe = Preprocessing(side, side, CLIP_MEAN, CLIP_STD)
+        return Published(model, recipe, load_tokenizer(folder))
 
 
-def _find_checkpoint(path: Path) -> Path | None:
+def find_checkpoint(path: Path) -> Path | None:
     """The authors' file at or in ``path``; None for a transformers folder."""
     if path.is_file():
         return path

@@ -12,6 +12,7 @@ from prompt_ensemble.members.captioners.transformers_captioner import (
     Decoder,
     TransformersCaptioner,
 )
+from prompt_ensemble.members.captioners.tunable_captioner import Published
 from prompt_ensemble.models.text_generation.generation import Generation
 from prompt_ensemble.models.text_generation.token_rules import tokens
 
@@ -63,6 +64,22 @@ class Blip2Predictor(TransformersCaptioner):
             text.max_position_embeddings - queries,
             (model.config.image_token_index,) * queries,
         )
+
+    def logits(
+        self, published: Published, pixels: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """As many places for the image as the Q-Former fills, lest it be left out."""
+        import torch
+
+        model = published.model
+        queries = model.config.num_query_tokens
+        places = tokens.new_full((len(tokens), queries), model.config.image_token_index)
+        ids = torch.cat([places, tokens], 1)
+        output = model(
+            pixel_values=pixels.to(model.dtype), input_ids=ids, attention_mask=torch.ones_like(ids)
+        )
+        logits: torch.Tensor = output.logits
+        return logits[:, queries:]
 
 
 def begin(model: Any, pixels: torch.Tensor) -> Decoding:

@@ -59,6 +59,15 @@ def load_blip_checkpoint(path: Path, head_size: int = 64) -> Any:
     return model.eval()
 
 
+def authors_state(model: Any, path: Path) -> dict[str, torch.Tensor]:
+    """The network's tensors under the names that the checkpoint at ``path`` has for them."""
+    state = model.state_dict()
+    return {
+        key: old if _BUFFER.fullmatch(key) else state[renamed(key, path)]
+        for key, old in _unwrap(load_state(path), path).items()
+    }
+
+
 def _unwrap(checkpoint: Mapping[str, object], path: Path) -> dict[str, torch.Tensor]:
     """The state dict, which the authors keep under ``model``."""
     state = checkpoint.get("model", checkpoint)

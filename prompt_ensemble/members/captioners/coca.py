@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prompt_ensemble.core.errors import BadConfig, BadWeights, nearest_name
-from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions, CaptionPredictor
+from prompt_ensemble.members.captioners.caption_predictor import CaptionOptions
+from prompt_ensemble.members.captioners.tunable_captioner import Published, TunableCaptioner
 from prompt_ensemble.models.folders import without_downloads
 from prompt_ensemble.models.text_generation.generation import Generation
 
@@ -33,7 +34,7 @@ class _CocaOptions(CaptionOptions):
     """open_clip's name, e.g. coca_ViT-L-14; None reads it off the config or the tensors."""
 
 
-class CocaPredictor(CaptionPredictor):
+class CocaPredictor(TunableCaptioner):
     """coca_ViT-B-32, coca_ViT-L-14, with or without fine-tuning on COCO."""
 
     stored_as = "prompt_ensemble.captioners.coca:CocaPredictor"
@@ -44,26 +45,43 @@ class CocaPredictor(CaptionPredictor):
     groups find the same, and what it returns is the result of 2 beams."""
     options: _CocaOptions
 
-    def load(self, placement: Placement) -> SearchingCaptioner:
-        """The checkpoint's model on the device."""
+    def read(self, placement: Placement) -> Published:
+        """The checkpoint's network, and open_clip's own words."""
         from open_clip.tokenizer import SimpleTokenizer
 
         from prompt_ensemble.models.open_clip_folders import find_checkpoint, read_state
-        from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
 
         checkpoint = find_checkpoint(self.path)
         state = read_state(checkpoint)
         architecture = _read_architecture(self.path, self.options.architecture, state)
         model = _build(architecture.model, state, checkpoint)
+        return Published(model, architecture.recipe(), SimpleTokenizer())
+
+    def searching(self, published: Published) -> SearchingCaptioner:
+        """The network with its words."""
+        from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
+
         return SearchingCaptioner(
-            architecture.recipe(),
-            partial(begin, model.to(placement.device)),
+            published.preprocessing,
+            partial(begin, published.model),
             prompt=[START],
             end=END,
-            read=partial(read, SimpleTokenizer()),
+            read=partial(read, published.tokenizer),
             generation=self.generation,
-            longest=model.context_length,
+            longest=published.model.context_length,
         )
+
+    def pieces(self, published: Published, text: str) -> list[int]:
+        """As open_clip's tokenizer cuts it."""
+        tokens: list[int] = published.tokenizer.encode(text)
+        return tokens
+
+    def logits(
+        self, published: Published, pixels: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """Both text towers over the whole text."""
+        logits: torch.Tensor = published.model(pixels, tokens, output_labels=False)["logits"]
+        return logits
 
 
 def _read_architecture(

@@ -9,6 +9,7 @@ from prompt_ensemble.members.captioners.transformers_captioner import (
     Decoder,
     TransformersCaptioner,
 )
+from prompt_ensemble.members.captioners.tunable_captioner import Published
 from prompt_ensemble.models.text_generation.generation import Generation
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ class EncoderDecoderPredictor(TransformersCaptioner):
         start, *_ = self.tokens("decoder_start_token_id", model, text)
         ends = self.tokens("eos_token_id", model, text)
         return Decoder(partial(begin, model), (start,), ends, text.max_position_embeddings)
+
+    def logits(
+        self, published: Published, pixels: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """The decoder attends to the tower's states."""
+        output = published.model(pixel_values=pixels, decoder_input_ids=tokens)
+        logits: torch.Tensor = output.logits
+        return logits
 
 
 def begin(model: Any, pixels: torch.Tensor) -> Decoding:

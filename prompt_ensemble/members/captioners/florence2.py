@@ -11,6 +11,7 @@ from prompt_ensemble.members.captioners.transformers_captioner import (
     Decoder,
     TransformersCaptioner,
 )
+from prompt_ensemble.members.captioners.tunable_captioner import Published
 from prompt_ensemble.models.text_generation.generation import Generation
 
 if TYPE_CHECKING:
@@ -50,19 +51,35 @@ class Florence2Predictor(TransformersCaptioner):
         with_question = partial(begin, model, question)
         return Decoder(with_question, (start,), ends, text.max_position_embeddings)
 
+    def logits(
+        self, published: Published, pixels: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """The decoder attends to what the encoder made of image and question."""
+        model = published.model
+        states = _read_together(model, published.tokenizer(self.options.question).input_ids, pixels)
+        decoder = model.model.language_model.decoder
+        hidden = decoder(input_ids=tokens, encoder_hidden_states=states).last_hidden_state
+        logits: torch.Tensor = model.lm_head(hidden)
+        return logits
+
 
 def begin(model: Any, question: list[int], pixels: torch.Tensor) -> Decoding:
     """A decoding that has read the images together with the question once."""
-    import torch
-
     from prompt_ensemble.models.text_generation.cached_decoding import CachedDecoding
+
+    return CachedDecoding(partial(_answer, model), _read_together(model, question, pixels))
+
+
+def _read_together(model: Any, question: list[int], pixels: torch.Tensor) -> torch.Tensor:
+    """The encoder's states of each image and the question."""
+    import torch
 
     ids = torch.tensor([question], device=pixels.device).expand(len(pixels), -1)
     words = model.get_input_embeddings()(ids)
     image = model.model.get_image_features(pixels).pooler_output.to(words.dtype)
     encoder = model.model.language_model.encoder
-    states = encoder(inputs_embeds=torch.cat([image, words], 1)).last_hidden_state
-    return CachedDecoding(partial(_answer, model), states)
+    states: torch.Tensor = encoder(inputs_embeds=torch.cat([image, words], 1)).last_hidden_state
+    return states
 
 
 def _answer(model: Any, input_ids: torch.Tensor, past_key_values: Any, **inputs: Any) -> Any:

@@ -9,6 +9,7 @@ from prompt_ensemble.members.captioners.transformers_captioner import (
     Decoder,
     TransformersCaptioner,
 )
+from prompt_ensemble.members.captioners.tunable_captioner import Published
 from prompt_ensemble.models.text_generation.generation import Generation
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ class GitPredictor(TransformersCaptioner):
         ends = self.tokens("eos_token_id", model)
         longest = model.config.max_position_embeddings
         return Decoder(partial(begin, model), (start,), ends, longest)
+
+    def logits(
+        self, published: Published, pixels: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """The image's patches come first, and have logits of their own."""
+        logits: torch.Tensor = published.model(
+            input_ids=tokens, pixel_values=pixels, use_cache=False
+        ).logits
+        return logits[:, -tokens.shape[1] :]
 
 
 def begin(model: Any, pixels: torch.Tensor) -> Decoding:

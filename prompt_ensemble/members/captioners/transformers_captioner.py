@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from prompt_ensemble.members.captioners.caption_predictor import CaptionPredictor
+from prompt_ensemble.members.captioners.tunable_captioner import Published, TunableCaptioner
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from prompt_ensemble.images.preprocessing import Preprocessing
     from prompt_ensemble.models.device import Placement
     from prompt_ensemble.models.text_generation.decoding import Decoding
     from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
@@ -35,25 +34,25 @@ class Decoder:
     """Tokens for the image before the prompt."""
 
 
-class TransformersCaptioner(CaptionPredictor):
+class TransformersCaptioner(TunableCaptioner):
     """Loads the folder; a subclass says which class it holds and how that decodes."""
 
     model_class: ClassVar[str] = ""
     """The name of its class in transformers."""
 
-    def load(self, placement: Placement) -> SearchingCaptioner:
-        """The folder's model on the device, with its preprocessing and tokenizer."""
+    def searching(self, published: Published) -> SearchingCaptioner:
+        """The network with its tokenizer, and the rules of the folder's files."""
         from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
         from prompt_ensemble.models.text_generation.token_rules import read_token_rules
         from prompt_ensemble.models.transformers_folders import reader
 
-        model, preprocessing, tokenizer = self.read(placement)
-        decoder = self.decoder(model.to(placement.device), tokenizer)
+        model, tokenizer = published.model, published.tokenizer
+        decoder = self.decoder(model, tokenizer)
         rules, end_is_free = read_token_rules(
             getattr(model, "generation_config", None), self.path, decoder.ends, decoder.image
         )
         return SearchingCaptioner(
-            preprocessing,
+            published.preprocessing,
             decoder.begin,
             prompt=decoder.prompt,
             end=decoder.ends[0],
@@ -64,8 +63,8 @@ class TransformersCaptioner(CaptionPredictor):
             end_is_free=end_is_free,
         )
 
-    def read(self, placement: Placement) -> tuple[Any, Preprocessing, PreTrainedTokenizerBase]:
-        """Network, preprocessing and tokenizer from the folder's files."""
+    def read(self, placement: Placement) -> Published:
+        """What the folder's files hold."""
         import transformers
 
         from prompt_ensemble.models.transformers_folders import (
@@ -76,7 +75,12 @@ class TransformersCaptioner(CaptionPredictor):
 
         kind = getattr(transformers, self.model_class)
         model = load_model(kind, self.path, self.model_type, self.weights_type(placement))
-        return model, load_preprocessing(self.path), load_tokenizer(self.path)
+        return Published(model, load_preprocessing(self.path), load_tokenizer(self.path))
+
+    def pieces(self, published: Published, text: str) -> list[int]:
+        """As the tokenizer cuts it."""
+        tokens: list[int] = published.tokenizer(text, add_special_tokens=False).input_ids
+        return tokens
 
     def weights_type(self, placement: Placement) -> torch.dtype | None:
         """The type the weights are kept in; None for float32, on which autocast works."""

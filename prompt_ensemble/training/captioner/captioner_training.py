@@ -37,7 +37,7 @@ from prompt_ensemble.models.text_decoder.word_pieces import WordPieces
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.run.config import MemberConfig
 from prompt_ensemble.run.members import make_member
-from prompt_ensemble.training.captioner.examples import CaptionExamples, row_chances
+from prompt_ensemble.training.captioner.examples import CaptionExamples
 from prompt_ensemble.training.captioner.language_model import (
     choose_what_learns,
     merge_what_was_learnt,
@@ -47,6 +47,7 @@ from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
 from prompt_ensemble.training.captioner.start import check_start, start_of
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.held_out import HeldOut, split_rows
+from prompt_ensemble.training.row_chances import row_chances
 from prompt_ensemble.training.self_critical import (
     Reward,
     closeness,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 
@@ -37,13 +34,3 @@ class CaptionExamples:
         features = self.features[rows].float()
         drawn = torch.randn(features.shape, generator=generator, device=features.device)
         return features + self.noise * drawn
-
-
-def row_chances(
-    texts: Sequence[str], tiers: Sequence[str], shares: Mapping[str, float]
-) -> np.ndarray:
-    """Each row's chance to be drawn: its tier's share over the images of its text."""
-    images = Counter(texts)
-    return np.array(
-        [shares.get(tier, 1.0) / images[text] for text, tier in zip(texts, tiers, strict=True)]
-    )

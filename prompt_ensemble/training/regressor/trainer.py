@@ -15,9 +15,9 @@ from torch import nn
 
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.layer_rates import rate_groups
 from prompt_ensemble.training.regressor.frozen_stages import hold_norms
 from prompt_ensemble.training.regressor.inputs import Inputs
-from prompt_ensemble.training.regressor.learning_rates import parameter_groups
 from prompt_ensemble.training.regressor.losses import loss_of
 from prompt_ensemble.training.regressor.prompt_sampler import PromptSampler
 from prompt_ensemble.training.regressor.recipe import Recipe
@@ -37,7 +37,11 @@ class Trainer(Resumable):
 
     def __init__(self, learner: nn.Module, recipe: Recipe, accelerator: Accelerator) -> None:
         """``learner`` has a ``tower`` and a ``head`` and maps inputs to embeddings."""
-        groups = parameter_groups(learner.tower, learner.head, recipe)  # type: ignore[arg-type]
+        groups = rate_groups(
+            learner.tower, learner.head.parameters(),  # type: ignore[arg-type, union-attr, operator]
+            tower_rate=recipe.tower_rate, rate=recipe.head_rate,
+            layer_decay=recipe.layer_decay, weight_decay=recipe.weight_decay,
+        )  # fmt: skip
         optimizer = torch.optim.AdamW(groups)
         self.rates = [group["lr"] for group in groups]
         super().__init__(learner, optimizer, recipe, accelerator)

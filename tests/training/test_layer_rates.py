@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from torch import nn
 from training_samples import TINY
 
-from prompt_ensemble.training.regressor.learning_rates import depth_of, parameter_groups
+from prompt_ensemble.training.layer_rates import depth_of, rate_groups
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,13 @@ def test_layers_are_counted_as_towers_name_them(name: str, depth: int) -> None:
     assert depth_of(name, 12) == depth
 
 
+def grouped(tower: nn.Module, head: nn.Module) -> list[dict[str, Any]]:
+    return rate_groups(
+        tower, head.parameters(), tower_rate=TINY.tower_rate, rate=TINY.head_rate,
+        layer_decay=TINY.layer_decay, weight_decay=TINY.weight_decay,
+    )  # fmt: skip
+
+
 def test_rates_fall_with_the_distance_from_the_head() -> None:
     class Tower(nn.Module):
         def __init__(self) -> None:
@@ -31,7 +40,7 @@ def test_rates_fall_with_the_distance_from_the_head() -> None:
             self.blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
 
     tower, head = Tower(), nn.Linear(2, 2)
-    groups = parameter_groups(tower, head, TINY)
+    groups = grouped(tower, head)
     rate = {id(p): group["lr"] for group in groups for p in group["params"]}
     rates = [rate[id(block.weight)] for block in tower.blocks]
     assert rates == sorted(rates)
@@ -41,6 +50,6 @@ def test_rates_fall_with_the_distance_from_the_head() -> None:
 
 
 def test_norms_and_biases_are_not_decayed() -> None:
-    groups = parameter_groups(nn.Linear(2, 2), nn.LayerNorm(2), TINY)
+    groups = grouped(nn.Linear(2, 2), nn.LayerNorm(2))
     for group in groups:
         assert (group["weight_decay"] > 0) == all(p.ndim > 1 for p in group["params"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
-
-from prompt_ensemble.training.regressor.recipe import Recipe
 
 _NUMBERED_LAYER = re.compile(r"(?:^|\.)(?:blocks|resblocks|layers|layer|stages)\.(\d+)\.")
 """How timm, open_clip and transformers number the layers of a tower."""
@@ -15,21 +14,35 @@ _BEFORE_LAYERS = ("embed", "stem", "patch", "cls_token", "pos", "conv1", "class_
 """Parts of the names of parameters that come before the numbered layers."""
 
 
-def parameter_groups(tower: nn.Module, head: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Groups for an optimizer, each of one ``part``; norms and biases are never decayed."""
+def rate_groups(
+    tower: nn.Module,
+    others: Iterable[nn.Parameter],
+    *,
+    tower_rate: float,
+    rate: float,
+    layer_decay: float,
+    weight_decay: float,
+) -> list[dict[str, Any]]:
+    """Groups for an optimizer, each of one ``part``, ``tower`` or ``head``.
+
+    Norms and biases are never decayed. Of the tower, what does not learn is left out.
+    """
     named = [(name, p) for name, p in tower.named_parameters() if p.requires_grad]
     numbers = [number for name, _ in named if (number := _layer_number(name)) is not None]
     layers = max(numbers, default=-1) + 1
     groups: dict[tuple[str, float, float], list[nn.Parameter]] = {}
+
+    def put(part: str, parameter: nn.Parameter, its_rate: float) -> None:
+        decay = weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((part, its_rate, decay), []).append(parameter)
+
     for name, parameter in named:
-        rate = recipe.tower_rate * recipe.layer_decay ** (layers + 1 - depth_of(name, layers))
-        groups.setdefault(("tower", rate, _weight_decay(parameter, recipe)), []).append(parameter)
-    for parameter in head.parameters():
-        key = ("head", recipe.head_rate, _weight_decay(parameter, recipe))
-        groups.setdefault(key, []).append(parameter)
+        put("tower", parameter, tower_rate * layer_decay ** (layers + 1 - depth_of(name, layers)))
+    for parameter in others:
+        put("head", parameter, rate)
     return [
-        {"params": parameters, "lr": rate, "weight_decay": decay, "part": part}
-        for (part, rate, decay), parameters in groups.items()
+        {"params": parameters, "lr": its_rate, "weight_decay": decay, "part": part}
+        for (part, its_rate, decay), parameters in groups.items()
     ]
 
 
@@ -44,7 +57,3 @@ def depth_of(name: str, layers: int) -> int:
 def _layer_number(name: str) -> int | None:
     match = _NUMBERED_LAYER.search(f"{name}.")
     return int(match[1]) if match else None
-
-
-def _weight_decay(parameter: nn.Parameter, recipe: Recipe) -> float:
-    return recipe.weight_decay if parameter.ndim > 1 else 0.0

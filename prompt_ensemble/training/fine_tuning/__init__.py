@@ -1,0 +1,1 @@
+"""Fine-tuning of published captioners, so that what they say of an image is its prompt."""
