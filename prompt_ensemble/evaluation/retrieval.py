@@ -28,14 +28,19 @@ def true_prompt_ranks(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndar
     """Rank of each image's true prompt, ``(Q,)``, and the number of distinct prompts."""
     prompts = np.unique(truth, axis=0)
     chosen = np.arange(0, len(truth), -(-len(truth) // _MOST_QUERIES))
-    ranks = np.empty(len(chosen), np.int64)
-    for start in range(0, len(chosen), _QUERIES_AT_ONCE):
-        rows = chosen[start : start + _QUERIES_AT_ONCE]
-        cosines = np.einsum("ij,ij->i", predicted[rows], truth[rows])
+    cosines = np.einsum("ij,ij->i", predicted[chosen], truth[chosen])
+    return ranks_among(predicted[chosen], cosines, prompts), len(prompts)
+
+
+def ranks_among(predicted: np.ndarray, cosines: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """How many of ``(P, D)`` prompts are nearer than the cosine to the own one, and 1: ``(N,)``."""
+    ranks = np.empty(len(predicted), np.int64)
+    for start in range(0, len(predicted), _QUERIES_AT_ONCE):
+        rows = slice(start, start + _QUERIES_AT_ONCE)
         # The product of the true prompt may differ from its cosine in the last bit.
-        nearer = predicted[rows] @ prompts.T > cosines[:, None] + 1e-6
-        ranks[start : start + len(rows)] = 1 + nearer.sum(axis=1)
-    return ranks, len(prompts)
+        nearer = predicted[rows] @ prompts.T > cosines[rows, None] + 1e-6
+        ranks[rows] = 1 + nearer.sum(axis=1)
+    return ranks
 
 
 def measure(predicted: np.ndarray, truth: np.ndarray) -> Retrieval:

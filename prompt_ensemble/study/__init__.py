@@ -1,0 +1,1 @@
+"""A fair comparison of captioners on the same images: how far they differ, where, and why."""

@@ -1,0 +1,1 @@
+"""A small, fair study that can be repeated: BLIP's design against GIT's, both from scratch."""

@@ -1,0 +1,113 @@
+"""``python -m scripts.captioner_study``: trains what ``make study-captioners`` compares.
+
+The test images are whole groups of near-duplicate prompts that no training sees; of the rest each
+training holds out groups of its own, by which it chooses its best weights.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+from prompt_ensemble.core.embeddings import unit_rows
+from prompt_ensemble.core.files import write_atomically
+from prompt_ensemble.core.progress import bar
+from prompt_ensemble.data.groups import connected_groups
+from prompt_ensemble.data.pairs import Pair, Pairs, read_pairs
+from prompt_ensemble.data.splits import hold_out
+from prompt_ensemble.data.thinning import Thinning, thinned
+from prompt_ensemble.models.sentence_encoder import SentenceEncoder
+from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.training.fine_tuning.fine_tuning import fine_tune
+from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
+from prompt_ensemble.training.held_out import HeldOut
+from scripts.captioner_study.designs import save_untrained, vocabulary
+
+TIERS = ("A", "photo")
+DESIGNS = ("blip", "git")
+_TEST_SHARE = 0.09
+_LARGEST_GROUP = 60
+
+
+@click.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Listing of pairs.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option("--steps", default=1200, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", "seeds", multiple=True, default=(0, 1, 2), show_default=True, type=int)
+@click.option("--design", "designs", multiple=True, default=DESIGNS, type=click.Choice(DESIGNS))
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
+def main(
+    data: Path,
+    out: Path,
+    steps: int,
+    seeds: tuple[int, ...],
+    designs: tuple[str, ...],
+    threads: int,
+) -> None:
+    """Split the pairs, and train every design with every seed; a rerun continues."""
+    torch.set_num_threads(threads)
+    encoder = SentenceEncoder()
+    training = out / "train.jsonl"
+    if not training.is_file():
+        _split(read_pairs(data, ()), out, encoder)
+    pairs = read_pairs(training, ())
+    words = vocabulary(pairs.prompts)
+    for seed in seeds:
+        for design in designs:
+            run = out / f"{design}-{seed}"
+            begun = save_untrained(design, words, seed, run / "untrained")
+            record = fine_tune(
+                str(begun), pairs, _recipe(steps, seed), run, encode=encoder.encode,
+                roots=WeightRoots.usual(), held_out=HeldOut(share=0.05), cpu=True, progress=bar,
+            )  # fmt: skip
+            click.echo(f"{run}: held-out cosine {record['score']:.4f}")
+
+
+def _recipe(steps: int, seed: int) -> FineTuneRecipe:
+    """The same for all designs."""
+    return FineTuneRecipe(
+        steps=steps, batch_size=32, rate=1.5e-3, tower_rate=1.5e-3, layer_decay=1.0, longest=20,
+        smoothing=0.0, average=0.98, judge_every=200, judged_images=200, workers=0, seed=seed,
+    )  # fmt: skip
+
+
+def _split(pairs: Pairs, out: Path, encoder: SentenceEncoder) -> None:
+    """``train.jsonl`` and ``test.jsonl``, which share no group of near-duplicate prompts.
+
+    Of a large group, such as one of style templates, only some images take part: else chance
+    would put a seventh of all images on one side at once.
+    """
+    chosen = thinned(pairs, Thinning(images_a=3, images_other=1))
+    rows = [pairs.rows[row] for row in chosen.tolist() if pairs.rows[row].tier in TIERS]
+    truth = unit_rows(encoder.encode([row.prompt for row in rows], progress=bar))
+    groups = connected_groups(truth, progress=bar)
+    kept = _some_of_each(groups)
+    is_test = hold_out(groups[kept], _TEST_SHARE)
+    for name, part in (("test.jsonl", kept[is_test]), ("train.jsonl", kept[~is_test])):
+        write_atomically(out / name, "".join(_line(rows[row]) for row in part.tolist()))
+
+
+def _some_of_each(groups: np.ndarray) -> np.ndarray:
+    """Rows of which no group has more than ``_LARGEST_GROUP``, drawn by chance."""
+    order = np.random.default_rng(0).permutation(len(groups))
+    order = order[np.argsort(groups[order], kind="stable")]
+    _, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(starts, sizes)
+    rows: np.ndarray = np.sort(order[place < _LARGEST_GROUP])
+    return rows
+
+
+def _line(pair: Pair) -> str:
+    record = {
+        "image": str(pair.image.absolute()), "prompt": pair.prompt, "source": pair.source,
+        "tier": pair.tier,
+    }  # fmt: skip
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    main()
