@@ -23,6 +23,7 @@ COMMANDS = {
     "blend": "Blend the members of finished runs with other weights.",
     "tune": "Fit the weights of a blend to a validation set, honestly.",
     "evaluate": "Say how good a run is, in numbers and as a page.",
+    "study": "Compare captioners, and say why they differ.",
     "check": "Find everything wrong with a submission.csv.",
     "score": "Score a submission against the true prompts.",
     "embed": "Turn texts into sentence embeddings.",

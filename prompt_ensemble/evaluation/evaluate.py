@@ -176,6 +176,11 @@ def _scores_by_label(
     return scores
 
 
+def length_buckets() -> list[str]:
+    """All buckets of lengths, the shortest first."""
+    return list(_LENGTHS)
+
+
 def length_bucket(prompt: str) -> str:
     """The bucket of a prompt's length in words; empty for no prompt."""
     words = len(prompt.split())

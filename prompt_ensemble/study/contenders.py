@@ -30,7 +30,7 @@ class Contender:
 
 
 def parse_contenders(models: Sequence[str], tables: Sequence[str]) -> tuple[Contender, ...]:
-    """Contenders from ``NAME=CAPTIONER`` and ``NAME=FILE``, in the order in which they are named."""
+    """Contenders from ``NAME=CAPTIONER`` and ``NAME=FILE``, in the order given."""
     given: dict[str, list[tuple[str, bool]]] = {}
     for pair, is_table in [(pair, False) for pair in models] + [(pair, True) for pair in tables]:
         name, equals, source = pair.partition("=")

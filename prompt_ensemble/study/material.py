@@ -112,9 +112,7 @@ def _ids(files: Sequence[Path]) -> dict[Path, str]:
     return named
 
 
-def gather(
-    images: Sequence[StudyImage], encode: Encode, progress: Progress = silent
-) -> Material:
+def gather(images: Sequence[StudyImage], encode: Encode, progress: Progress = silent) -> Material:
     """Prompts embedded, and groups of near-duplicates found."""
     texts = [prompt for image in images for prompt in image.prompts]
     prompts = unit_rows(encode(texts))

@@ -14,7 +14,7 @@ def count_parameters(predictor: CaptionPredictor) -> int | None:
     """Of the network, tied weights once; of other captioners what their file holds, if it tells."""
     if isinstance(predictor, TunableCaptioner):
         network = predictor.read(choose_placement("cpu")).model
-        return sum(parameter.numel() for parameter in network.parameters())
+        return sum(int(parameter.numel()) for parameter in network.parameters())
     files = sorted(predictor.path.glob("*.safetensors")) if predictor.path.is_dir() else []
     return sum(map(_count_in_file, files)) or None
 

@@ -43,7 +43,7 @@ def summarise(columns: np.ndarray, resampling: Resampling, seed: int = 0) -> Sum
 def difference(
     first: np.ndarray, second: np.ndarray, resampling: Resampling, seed: int = 0
 ) -> Difference | None:
-    """``first`` minus ``second``, each ``(N, S)``; None where there is one group and no interval."""
+    """``first`` less ``second``, each ``(N, S)``; None where there is but one group."""
     if resampling.group_count == 1:
         return None
     random = np.random.default_rng(seed)
@@ -59,10 +59,11 @@ def difference(
 
 def draw_seeds(means: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """The mean of seeds drawn anew in each resample, from ``(R, S)`` means of runs: ``(R,)``."""
-    resamples, seeds = means.shape
+    seeds = means.shape[1]
     centre: np.ndarray = means.mean(axis=1)
     if seeds == 1:
         return centre
     chosen = random.integers(0, seeds, means.shape)
     drawn = np.take_along_axis(means, chosen, axis=1).mean(axis=1)
-    return centre + np.sqrt(seeds / (seeds - 1)) * (drawn - centre)
+    stretched: np.ndarray = centre + np.sqrt(seeds / (seeds - 1)) * (drawn - centre)
+    return stretched

@@ -64,8 +64,9 @@ def word_odds(
     spread = np.sqrt(sum(1 / (count[:-1] + prior) for count in counts))
     ranked = np.argsort(-delta / spread, kind="stable")
     chosen = list(dict.fromkeys([*ranked[:SHOWN].tolist(), *ranked[-SHOWN:].tolist()]))
-    lows, highs = _interval([column[:, [*chosen, -1]] for column in columns], prior[chosen],
-                            resampling)
+    lows, highs = _interval(
+        [column[:, [*chosen, -1]] for column in columns], prior[chosen], resampling
+    )
     found = (
         WordOdds(every[row], float(delta[row]), low, high, *(float(one[row]) for one in counts))
         for row, low, high in zip(chosen, lows, highs, strict=True)

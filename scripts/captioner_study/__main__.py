@@ -7,7 +7,9 @@ training holds out groups of its own, by which it chooses its best weights.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -22,13 +24,28 @@ from prompt_ensemble.data.splits import hold_out
 from prompt_ensemble.data.thinning import Thinning, thinned
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import WeightRoots
+from prompt_ensemble.training.captioner.captioner_training import train_captioner
+from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
 from prompt_ensemble.training.fine_tuning.fine_tuning import fine_tune
 from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
 from prompt_ensemble.training.held_out import HeldOut
-from scripts.captioner_study.designs import save_untrained, vocabulary
+from prompt_ensemble.training.writer.texts import plain_prompt
+from scripts.captioner_study.designs import (
+    HEADS,
+    LAYERS,
+    LONGEST,
+    WIDTH,
+    save_untrained,
+    save_untrained_writer,
+    vocabulary,
+)
 
 TIERS = ("A", "photo")
-DESIGNS = ("blip", "git")
+ON_FEATURES = ("cross", "prefix")
+"""BLIP's way to read an image, by cross-attention, and GIT's, in front of the words."""
+DESIGNS = (*ON_FEATURES, "blip", "git")
+PIECES = 3000
+HELD_OUT = HeldOut(share=0.05)
 _TEST_SHARE = 0.09
 _LARGEST_GROUP = 60
 
@@ -55,20 +72,48 @@ def main(
     if not training.is_file():
         _split(read_pairs(data, ()), out, encoder)
     pairs = read_pairs(training, ())
-    words = vocabulary(pairs.prompts)
     for seed in seeds:
         for design in designs:
             run = out / f"{design}-{seed}"
-            begun = save_untrained(design, words, seed, run / "untrained")
-            record = fine_tune(
-                str(begun), pairs, _recipe(steps, seed), run, encode=encoder.encode,
-                roots=WeightRoots.usual(), held_out=HeldOut(share=0.05), cpu=True, progress=bar,
-            )  # fmt: skip
+            train = _train_on_features if design in ON_FEATURES else _train_on_pixels
+            record = train(design, pairs, steps, seed, run, encoder)
             click.echo(f"{run}: held-out cosine {record['score']:.4f}")
 
 
+def _train_on_features(
+    design: str, pairs: Pairs, steps: int, seed: int, run: Path, encoder: SentenceEncoder
+) -> dict[str, Any]:
+    """A decoder on the frozen features of EfficientNet-Lite0."""
+    recipe = CaptionerRecipe(
+        library="lite-features", tower="0", backbone="efficientnet-lite0",
+        vocabulary=PIECES, width=WIDTH, layers=LAYERS, heads=HEADS, longest=LONGEST, steps=steps,
+        rate=1e-3, smoothing=0.0, average=0.98, share_photo=0.5, seed=seed,
+    )  # fmt: skip
+    if design == "prefix":
+        texts = [plain_prompt(prompt) for prompt in pairs.prompts]
+        writer = save_untrained_writer(texts, PIECES, seed, run / "untrained")
+        recipe = replace(
+            recipe, decoder="language-model", language_model=str(writer), tuned="whole"
+        )
+    return train_captioner(
+        pairs, recipe, run, encode=encoder.encode, roots=WeightRoots.usual(),
+        held_out=HELD_OUT, cache=run.parent / "cache", cpu=True, progress=bar,
+    )  # fmt: skip
+
+
+def _train_on_pixels(
+    design: str, pairs: Pairs, steps: int, seed: int, run: Path, encoder: SentenceEncoder
+) -> dict[str, Any]:
+    """BLIP or GIT itself, image tower and all, from random weights."""
+    begun = save_untrained(design, vocabulary(pairs.prompts), seed, run / "untrained")
+    return fine_tune(
+        str(begun), pairs, _recipe(steps, seed), run, encode=encoder.encode,
+        roots=WeightRoots.usual(), held_out=HELD_OUT, cpu=True, progress=bar,
+    )  # fmt: skip
+
+
 def _recipe(steps: int, seed: int) -> FineTuneRecipe:
-    """The same for all designs."""
+    """The same for both designs."""
     return FineTuneRecipe(
         steps=steps, batch_size=32, rate=1.5e-3, tower_rate=1.5e-3, layer_decay=1.0, longest=20,
         smoothing=0.0, average=0.98, judge_every=200, judged_images=200, workers=0, seed=seed,

@@ -1,8 +1,8 @@
 """Captioners of the same size in two designs, untrained, in the layout of transformers.
 
-Both have an image tower of the same width, depth and patches, a text side of the same width and
-depth, and one vocabulary. They differ in what is compared: BLIP's decoder attends to the image
-through layers of its own, GIT's reads the image's patches in front of the words.
+Both have a text side of the same width and depth, and on pixels an image tower of the same width,
+depth and patches and one vocabulary. They differ in what is compared: BLIP's decoder attends to the
+image through layers of its own, GIT's reads the image in front of the words.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     AutoTokenizer,
     BlipConfig,
     BlipForConditionalGeneration,
     GitConfig,
     GitForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
 )
 
 from prompt_ensemble.models.sentence_encoder import DEFAULT_ENCODER
 from prompt_ensemble.models.weights import WeightRoots
 
 SIDE, WIDTH, LAYERS, HEADS, PATCH, LONGEST = 64, 128, 3, 4, 16, 40
+_END = "<|endoftext|>"
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _VISION: dict[str, Any] = {
     "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS,
@@ -65,9 +69,28 @@ def save_untrained(design: str, words: Sequence[str], seed: int, folder: Path) -
     (folder / "preprocessor_config.json").write_text(
         json.dumps(
             {
-                "image_mean": [0.5] * 3, "image_std": [0.25] * 3, "resample": 3,
+                "image_mean": [0.5] * 3,
+                "image_std": [0.25] * 3,
+                "resample": 3,
                 "size": {"height": SIDE, "width": SIDE},
-            }  # fmt: skip
+            }
         )
     )
+    return folder
+
+
+def save_untrained_writer(prompts: Sequence[str], pieces: int, seed: int, folder: Path) -> Path:
+    """A GPT-2 with random weights and a vocabulary of these prompts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = ByteLevelBPETokenizer()
+    tokenizer.train_from_iterator(prompts, pieces, special_tokens=[_END], show_progress=False)
+    tokenizer.save_model(str(folder))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+    torch.manual_seed(seed)
+    end = tokenizer.token_to_id(_END)
+    config = GPT2Config(
+        vocab_size=tokenizer.get_vocab_size(), n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS,
+        n_positions=2 * LONGEST, bos_token_id=end, eos_token_id=end,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
     return folder
