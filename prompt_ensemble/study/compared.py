@@ -22,7 +22,7 @@ class Comparison:
 
     summaries: Mapping[str, Summary]
     differences: Mapping[Pair, Difference]
-    """The first less the second, where there is more than one group of images."""
+    """The first less the second, where there are groups enough for an interval."""
 
 
 def compare_values(values: Values, groups: np.ndarray) -> Comparison | None:

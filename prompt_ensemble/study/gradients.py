@@ -96,5 +96,5 @@ def _word_map(
     pull = adaptive_avg_pool2d(size, min(_CELLS, *size.shape[2:]))[0, 0]
     picture = seen.permute(1, 2, 0).cpu().numpy()
     return WordMap(
-        question.image.image_id, question.word, float(likelihood), picture, pull.cpu().numpy()
+        question.image.image_id, question.word, likelihood.item(), picture, pull.cpu().numpy()
     )

@@ -14,6 +14,10 @@ import numpy as np
 from prompt_ensemble.core.intervals import ENDS, Difference, Resampling, Score
 
 
+FEWEST_GROUPS = 10
+"""Of fewer groups no interval is stated: drawn again and again, a few say more than they know."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """A measure of a contender."""
@@ -33,7 +37,7 @@ def summarise(columns: np.ndarray, resampling: Resampling, seed: int = 0) -> Sum
     """The summary of ``(N, S)`` values, a column for each run."""
     runs = tuple(map(float, columns.mean(axis=0)))
     mean, images = float(np.mean(runs)), len(columns)
-    if resampling.group_count == 1:
+    if resampling.group_count < FEWEST_GROUPS:
         return Summary(Score(mean, None, None, images), runs)
     drawn = draw_seeds(resampling.means(columns), np.random.default_rng(seed))
     low, high = np.quantile(drawn, ENDS)
@@ -43,8 +47,8 @@ def summarise(columns: np.ndarray, resampling: Resampling, seed: int = 0) -> Sum
 def difference(
     first: np.ndarray, second: np.ndarray, resampling: Resampling, seed: int = 0
 ) -> Difference | None:
-    """``first`` less ``second``, each ``(N, S)``; None where there is but one group."""
-    if resampling.group_count == 1:
+    """``first`` less ``second``, each ``(N, S)``; None of too few groups."""
+    if resampling.group_count < FEWEST_GROUPS:
         return None
     random = np.random.default_rng(seed)
     means = resampling.means(np.concatenate([first, second], axis=1))

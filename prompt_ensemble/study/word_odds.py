@@ -21,6 +21,7 @@ from scipy.sparse import csc_array, hstack
 
 from prompt_ensemble.core.intervals import ENDS, Resampling
 from prompt_ensemble.core.text_faults import words
+from prompt_ensemble.study.seeds import FEWEST_GROUPS
 from prompt_ensemble.study.word_lists import STOP_WORDS
 
 _PRIOR_WORDS = 1000.0
@@ -55,7 +56,7 @@ def word_odds(
     """
     said = [_said(runs) for runs in (first, second)]
     every = sorted({word for images in said for one in images for word in one})
-    if not every or resampling.group_count == 1:
+    if not every or resampling.group_count < FEWEST_GROUPS:
         return ()
     prior = _prior(every, background)
     columns = [_columns(images, every) for images in said]
