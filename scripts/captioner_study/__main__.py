@@ -33,7 +33,6 @@ from prompt_ensemble.training.writer.texts import plain_prompt
 from scripts.captioner_study.designs import (
     HEADS,
     LAYERS,
-    LONGEST,
     WIDTH,
     save_untrained,
     save_untrained_writer,
@@ -53,9 +52,9 @@ _LARGEST_GROUP = 60
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Listing of pairs.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
-@click.option("--steps", default=1200, show_default=True, type=click.IntRange(min=1))
+@click.option("--steps", default=1000, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", "seeds", multiple=True, default=(0, 1, 2), show_default=True, type=int)
-@click.option("--design", "designs", multiple=True, default=DESIGNS, type=click.Choice(DESIGNS))
+@click.option("--design", "designs", multiple=True, default=ON_FEATURES, type=click.Choice(DESIGNS))
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
 def main(
     data: Path,
@@ -86,8 +85,8 @@ def _train_on_features(
     """A decoder on the frozen features of EfficientNet-Lite0."""
     recipe = CaptionerRecipe(
         library="lite-features", tower="0", backbone="efficientnet-lite0",
-        vocabulary=PIECES, width=WIDTH, layers=LAYERS, heads=HEADS, longest=LONGEST, steps=steps,
-        rate=1e-3, smoothing=0.0, average=0.98, share_photo=0.5, seed=seed,
+        vocabulary=PIECES, width=WIDTH, layers=LAYERS, heads=HEADS, longest=24, steps=steps,
+        rate=2e-3, smoothing=0.0, average=0.98, share_photo=0.5, seed=seed,
     )  # fmt: skip
     if design == "prefix":
         texts = [plain_prompt(prompt) for prompt in pairs.prompts]

@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 SLOW = ("interrogate",)
 """Commands that embed a hundred thousand phrases once."""
-NOT_RUN = ("train",)
+NOT_RUN = ("train", "study")
 """Commands that take a user's own hours; what they do has tests of its own."""
 
 
