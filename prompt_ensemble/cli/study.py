@@ -116,5 +116,5 @@ def captioners(
     if as_json:
         click.echo(json.dumps(as_record(study)))
     else:
-        click.echo("\n".join([*conclude(study), f"page {out / PAGE}"]))
+        click.echo("\n".join([*study.doubts, *conclude(study), f"page {out / PAGE}"]))
     report_left_out(study.left_out, len(study.material.images) + len(study.left_out))

@@ -61,12 +61,12 @@ def told_by_filters(
             "learnt from; give prompts.csv (imgId,prompt)"
         ]
     return [
-        _seen_sentence(name, SeenPrompts.load(path), image_ids, prompts)
+        seen_sentence(name, SeenPrompts.load(path), image_ids, prompts)
         for name, path in filters.items()
     ]
 
 
-def _seen_sentence(
+def seen_sentence(
     member: str, seen: SeenPrompts, image_ids: Sequence[str], prompts: Mapping[str, str]
 ) -> str:
     """How many of the judged prompts a member was trained on."""

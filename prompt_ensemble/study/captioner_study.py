@@ -12,10 +12,12 @@ from prompt_ensemble.core.files import require_writable, write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.images.find import ImageFile
+from prompt_ensemble.run.captioner_members import caption_predictor
 from prompt_ensemble.run.ensemble import Ensemble
 from prompt_ensemble.run.pipeline import require_readable
 from prompt_ensemble.study.captioning import SAME_FOR_ALL, captions_of, members_of
 from prompt_ensemble.study.contenders import Contender
+from prompt_ensemble.study.fairness import doubts
 from prompt_ensemble.study.looking import LookOptions, look
 from prompt_ensemble.study.material import gather, images_of
 from prompt_ensemble.study.page import page
@@ -62,8 +64,10 @@ def run_study(
     looks = look(
         material, contenders, captions, members, ensemble, album, options.looks, out / STORE, encode
     )
+    paths = {name: caption_predictor(member).path for name, member in members.items()}
     study = study_captions(
         material, contenders, captions, encode, settings=settings, looks=looks,
+        doubts=doubts(material, paths, looks.curves),
         left_out=[image.reason for image in album.bad], progress=progress,
     )  # fmt: skip
     write_study(study, out)

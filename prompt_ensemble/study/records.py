@@ -30,6 +30,7 @@ def as_record(study: Study) -> dict[str, object]:
     return {
         "conclusion": list(conclude(study)),
         "comparisons": comparisons_made(study),
+        "doubts": list(study.doubts),
         "images": len(study.material.images),
         "groups": len(np.unique(study.material.groups)),
         "left_out": list(study.left_out),

@@ -13,7 +13,6 @@ import numpy as np
 
 from prompt_ensemble.core.intervals import ENDS, Difference, Resampling, Score
 
-
 FEWEST_GROUPS = 10
 """Of fewer groups no interval is stated: drawn again and again, a few say more than they know."""
 

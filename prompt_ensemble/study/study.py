@@ -61,6 +61,8 @@ class Study:
     agreement: Mapping[Pair, Agreement]
     settings: Mapping[str, object]
     looks: Looks = Looks()
+    doubts: tuple[str, ...] = ()
+    """What makes it unfair, leaks first."""
     left_out: tuple[str, ...] = ()
     """Of each image that cannot be read the reason."""
 
@@ -82,6 +84,7 @@ def study_captions(
     *,
     settings: Mapping[str, object] | None = None,
     looks: Looks = Looks(),
+    doubts: Sequence[str] = (),
     left_out: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Study:
@@ -115,6 +118,7 @@ def study_captions(
         agreement=agreements(of_contender, texts, material.groups),
         settings=settings or {},
         looks=looks,
+        doubts=tuple(doubts),
         left_out=tuple(left_out),
     )
 

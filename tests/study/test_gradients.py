@@ -20,9 +20,7 @@ def question():
 
 
 @pytest.mark.parametrize("kind", ["blip", "git"])
-def test_the_likelihood_is_that_of_the_word_after_those_before_it(
-    captioners, make, question, kind
-):
+def test_the_likelihood_is_that_of_the_word_after_those_before_it(captioners, make, question, kind):
     predictor = make(kind, captioners / kind)
     (found,) = word_maps(predictor, [question], CPU)
     published = predictor.read(choose_placement("cpu"))

@@ -22,7 +22,8 @@ SAID = ["red wall now", "green tree", "red wall", "blue cat"]
 
 
 def test_an_image_has_all_its_prompts():
-    assert [image.prompts for image in images_of(SOME)][0] == ("red wall", "old red wall here")
+    first, *_ = images_of(SOME)
+    assert first.prompts == ("red wall", "old red wall here")
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders():

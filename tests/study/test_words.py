@@ -77,9 +77,7 @@ def test_words_lean_to_the_one_that_says_them_more():
 def test_the_odds_are_those_of_the_formula():
     background = ["dog cat", "dog runs", "sits"]
     (dog,) = [
-        one
-        for one in word_odds([FIRST], [SECOND], background, EACH_ALONE)
-        if one.word == "dog"
+        one for one in word_odds([FIRST], [SECOND], background, EACH_ALONE) if one.word == "dog"
     ]
     # Usual counts and one more each: dog 3, cat 2, runs 2, sits 2.
     alpha, all_words = 1000 * 3 / 9, 1000.0
