@@ -129,13 +129,13 @@ def _split(pairs: Pairs, out: Path, encoder: SentenceEncoder) -> None:
     rows = [pairs.rows[row] for row in chosen.tolist() if pairs.rows[row].tier in TIERS]
     truth = unit_rows(encoder.encode([row.prompt for row in rows], progress=bar))
     groups = connected_groups(truth, progress=bar)
-    kept = _some_of_each(groups)
+    kept = some_of_each(groups)
     is_test = hold_out(groups[kept], _TEST_SHARE)
     for name, part in (("test.jsonl", kept[is_test]), ("train.jsonl", kept[~is_test])):
         write_atomically(out / name, "".join(_line(rows[row]) for row in part.tolist()))
 
 
-def _some_of_each(groups: np.ndarray) -> np.ndarray:
+def some_of_each(groups: np.ndarray) -> np.ndarray:
     """Rows of which no group has more than ``_LARGEST_GROUP``, drawn by chance."""
     order = np.random.default_rng(0).permutation(len(groups))
     order = order[np.argsort(groups[order], kind="stable")]
