@@ -82,8 +82,7 @@ def _chosen(material: Material, options: LookOptions) -> list[int]:
     """Rows of images drawn by chance; of images with a word that is asked for, if any is."""
     order = np.random.default_rng(options.seed).permutation(len(material.images)).tolist()
     if options.words:
-        named = [row for row in order if _words(material.images[row], options)]
-        order = [*named, *(row for row in order if row not in set(named))]
+        order.sort(key=lambda row: not _words(material.images[row], options))
     return sorted(order[: options.images])
 
 

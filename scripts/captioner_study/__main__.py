@@ -52,7 +52,7 @@ _LARGEST_GROUP = 60
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Listing of pairs.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
-@click.option("--steps", default=1000, show_default=True, type=click.IntRange(min=1))
+@click.option("--steps", default=600, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", "seeds", multiple=True, default=(0, 1, 2), show_default=True, type=int)
 @click.option("--design", "designs", multiple=True, default=ON_FEATURES, type=click.Choice(DESIGNS))
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
@@ -86,7 +86,7 @@ def _train_on_features(
     recipe = CaptionerRecipe(
         library="lite-features", tower="0", backbone="efficientnet-lite0",
         vocabulary=PIECES, width=WIDTH, layers=LAYERS, heads=HEADS, longest=24, steps=steps,
-        rate=2e-3, smoothing=0.0, average=0.98, share_photo=0.5, seed=seed,
+        batch_size=32, rate=2e-3, smoothing=0.0, average=0.98, share_photo=0.5, seed=seed,
     )  # fmt: skip
     if design == "prefix":
         texts = [plain_prompt(prompt) for prompt in pairs.prompts]
