@@ -40,8 +40,8 @@ def command() -> None:
               "captions, so the same command continues a stopped one.")  # fmt: skip
 @click.option("--beams", default=3, show_default=True, type=click.IntRange(min=1),
               help="Of the search for captions, for all captioners.")  # fmt: skip
-@click.option("--max-new-tokens", default=30, show_default=True, type=click.IntRange(min=1),
-              help="Longest caption, for all captioners.")  # fmt: skip
+@click.option("--max-new-tokens", default=20, show_default=True, type=click.IntRange(min=1),
+              help="Tokens of the longest caption; all must have room for them.")  # fmt: skip
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE",
     help="Another option of all captioners, as of 'caption', e.g. length_penalty=0.6; repeatable.",
@@ -116,5 +116,5 @@ def captioners(
     if as_json:
         click.echo(json.dumps(as_record(study)))
     else:
-        click.echo("\n".join([*study.doubts, *conclude(study), f"page {out / PAGE}"]))
+        click.echo("\n".join([*study.doubts, str(conclude(study)), f"page {out / PAGE}"]))
     report_left_out(study.left_out, len(study.material.images) + len(study.left_out))

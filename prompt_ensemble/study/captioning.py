@@ -20,7 +20,7 @@ from prompt_ensemble.study.contenders import Contender, Run
 from prompt_ensemble.study.parameters import count_parameters
 
 SAME_FOR_ALL: Mapping[str, object] = {
-    "num_beams": 3, "max_new_tokens": 30, "min_new_tokens": 0, "no_repeat_ngram_size": 0,
+    "num_beams": 3, "max_new_tokens": 20, "min_new_tokens": 0, "no_repeat_ngram_size": 0,
     "repetition_penalty": 1.0, "length_penalty": 1.0, "early_stopping": False,
 }  # fmt: skip
 """How captions are generated unless the user says otherwise. Captioners are published with settings

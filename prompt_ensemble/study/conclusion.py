@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prompt_ensemble.core.intervals import Difference
 from prompt_ensemble.evaluation.text_measures import COSINE
-from prompt_ensemble.study.measures import ACCURACY, IMAGE_GAIN, MEASURES
+from prompt_ensemble.study.measures import IMAGE_GAIN, MEASURES
 
 if TYPE_CHECKING:
     from prompt_ensemble.study.compared import Comparison, Pair
@@ -17,10 +18,25 @@ if TYPE_CHECKING:
 _WORDS_NAMED = 8
 
 
-def conclude(study: Study) -> tuple[str, ...]:
-    """All sentences, pair after pair."""
-    sentences = [sentence for pair in study.pairs for sentence in _about_pair(study, pair)]
-    return (*sentences, *_about_images(study))
+@dataclass(frozen=True)
+class Conclusion:
+    """Sentences."""
+
+    headline: tuple[str, ...]
+    """Who is nearer to the prompts, and whose captions depend on the image."""
+    details: Mapping[Pair, tuple[str, ...]]
+    """Everything else that is shown of two captioners, and what is not."""
+
+    def __str__(self) -> str:
+        told = [sentence for sentences in self.details.values() for sentence in sentences]
+        return "\n".join([*self.headline, *told])
+
+
+def conclude(study: Study) -> Conclusion:
+    """All that the intervals support."""
+    nearer = [_about_nearness(study, pair) for pair in study.pairs]
+    details = {pair: tuple(_about_pair(study, pair)) for pair in study.pairs}
+    return Conclusion((*nearer, *_about_images(study)), details)
 
 
 def comparisons_made(study: Study) -> int:
@@ -34,18 +50,24 @@ def shown(gain: Difference) -> bool:
     return gain.low > 0 or gain.high < 0
 
 
+def _about_nearness(study: Study, pair: Pair) -> str:
+    """Which of two is nearer to the true prompts."""
+    gain = study.measures[COSINE].differences.get(pair)
+    if gain is not None and shown(gain):
+        return _sentence(COSINE, gain, pair)
+    return f"Neither {pair[0]} nor {pair[1]} is shown to be nearer to the true prompts."
+
+
 def _about_pair(study: Study, pair: Pair) -> Iterator[str]:
-    """Accuracy first, then where, then why, then what no interval shows."""
+    """Where either is nearer, what else differs, what no interval shows, and words."""
+    yield from _about_parts(study.parts, pair)
     silent = []
-    ordered = [*ACCURACY, *(name for name in study.measures if name not in ACCURACY)]
-    for name in (name for name in ordered if name in study.measures):
-        gain = study.measures[name].differences.get(pair)
-        if gain is not None and shown(gain):
-            yield _sentence(name, gain, pair)
-            if name == COSINE:
-                yield from _about_parts(study.parts, pair)
-        else:
+    for name, found in study.measures.items():
+        gain = found.differences.get(pair)
+        if gain is None or not shown(gain):
             silent.append(MEASURES[name].label)
+        elif name != COSINE:
+            yield _sentence(name, gain, pair)
     if len(silent) == len(study.measures):
         yield f"Between {pair[0]} and {pair[1]} no difference is shown in any measure."
     elif silent:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from prompt_ensemble.core.intervals import Score
     from prompt_ensemble.study.study import Study
 
 _WIDTH = 5.6
@@ -56,12 +57,19 @@ def _draw_coverage(figure: Figure, study: Study) -> None:
     for place, name in enumerate(names):
         scores = [found.summaries[name].score for found in shown.values()]
         means = np.array([score.mean for score in scores])
-        ends = np.array([(s.low or s.mean, s.high or s.mean) for s in scores]).reshape(-1, 2)
+        ends = np.array([_ends(score) for score in scores]).reshape(-1, 2)
         where = np.arange(len(shown)) + (place - (len(names) - 1) / 2) * width
         axes.bar(where, means, width, yerr=np.abs(ends.T - means), capsize=2, label=name)
     axes.set_xticks(range(len(shown)), list(shown))
     axes.set_ylabel("share covered")
     axes.legend(fontsize="small")
+
+
+def _ends(score: Score) -> tuple[float, float]:
+    """Of the interval; the mean itself where none is stated."""
+    if score.low is None or score.high is None:
+        return score.mean, score.mean
+    return score.low, score.high
 
 
 def _curve_names(study: Study) -> list[str]:

@@ -54,7 +54,7 @@ MEASURES = {
     LENGTH: Measure("words a caption", "says more words a caption than", 2),
     REPETITIVE: Measure("repeats itself", "repeats itself in a larger share of captions than"),
     SHARED: Measure(
-        "said of other images, too", "gives a larger share of images a caption of another than"
+        "said of other images, too", "says the very same of several images more often than"
     ),
 }
 """In the order of the page; the first four and the rank are accuracy, the others say why."""

@@ -28,7 +28,7 @@ _FREQUENT = 30
 def as_record(study: Study) -> dict[str, object]:
     """Everything but the images and their captions, which are in the table."""
     return {
-        "conclusion": list(conclude(study)),
+        "conclusion": _conclusion_record(study),
         "comparisons": comparisons_made(study),
         "doubts": list(study.doubts),
         "images": len(study.material.images),
@@ -45,6 +45,12 @@ def as_record(study: Study) -> dict[str, object]:
         "agreement": {_of(pair): asdict(found) for pair, found in study.agreement.items()},
         "looks": _looks_record(study.looks),
     }
+
+
+def _conclusion_record(study: Study) -> dict[str, object]:
+    found = conclude(study)
+    details = {_of(pair): list(sentences) for pair, sentences in found.details.items()}
+    return {"headline": list(found.headline), "details": details}
 
 
 def _contender_record(study: Study, contender: Contender) -> dict[str, object]:

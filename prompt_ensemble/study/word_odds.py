@@ -6,8 +6,9 @@ and a prior of a words in all of which the word has its usual share alpha,
     delta = log((y1 + alpha) / (n1 + a - y1 - alpha)) - log((y2 + alpha) / (n2 + a - y2 - alpha))
 
 The prior is what all captions and prompts together say, so that rare words count for little. A word
-counts once an image. Words are chosen by delta over its posterior deviation; the interval is that
-of resampled groups of images, since what is said of images alike is said as one.
+counts once an image. Words are chosen by delta over its posterior deviation. The interval is that
+of resampled groups of images, since what is said of images alike is said as one, or the posterior's
+where that is wider: of a word said twice, resampled images know too little.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ from prompt_ensemble.core.text_faults import words
 from prompt_ensemble.study.seeds import FEWEST_GROUPS
 from prompt_ensemble.study.word_lists import STOP_WORDS
 
-_PRIOR_WORDS = 1000.0
-SHOWN = 20
+_PRIOR_SHARE = 0.1
+"""Words of the prior, for each word that a contender says."""
+_SURE = 1.96
+"""Deviations of a normal distribution that hold 95% of it."""
+SHOWN = 15
 """Words on either side."""
 
 
@@ -38,7 +42,7 @@ class WordOdds:
     """Logarithm; above 0 if the first says it more."""
     low: float
     high: float
-    """The 95% interval of resampled groups."""
+    """The 95% interval."""
     first: float
     second: float
     """Images of which each says it, the mean of its runs."""
@@ -58,19 +62,23 @@ def word_odds(
     every = sorted({word for images in said for one in images for word in one})
     if not every or resampling.group_count < FEWEST_GROUPS:
         return ()
-    prior = _prior(every, background)
     columns = [_columns(images, every) for images in said]
     counts = [column.sum(axis=0) for column in columns]
-    delta = _delta(counts, prior)
+    size = _PRIOR_SHARE * float(np.mean([one[-1] for one in counts]))
+    prior = _prior(every, background, size)
+    delta = _delta(counts, prior, size)
     spread = np.sqrt(sum(1 / (count[:-1] + prior) for count in counts))
     ranked = np.argsort(-delta / spread, kind="stable")
     chosen = list(dict.fromkeys([*ranked[:SHOWN].tolist(), *ranked[-SHOWN:].tolist()]))
-    lows, highs = _interval(
-        [column[:, [*chosen, -1]] for column in columns], prior[chosen], resampling
-    )
+    shown = [column[:, [*chosen, -1]] for column in columns]
+    resampled = [resampling.means(one.toarray()) * len(said[0]) for one in shown]
+    lows, highs = np.quantile(_delta(resampled, prior[chosen], size), ENDS, axis=0)
+    reach = _SURE * spread[chosen]
+    lows = np.minimum(lows, delta[chosen] - reach)
+    highs = np.maximum(highs, delta[chosen] + reach)
     found = (
         WordOdds(every[row], float(delta[row]), low, high, *(float(one[row]) for one in counts))
-        for row, low, high in zip(chosen, lows, highs, strict=True)
+        for row, low, high in zip(chosen, lows.tolist(), highs.tolist(), strict=True)
     )
     return tuple(odds for odds in found if odds.low > 0 or odds.high < 0)
 
@@ -84,12 +92,15 @@ def _said(runs: Sequence[Sequence[str]]) -> list[Counter[str]]:
     return [Counter({word: n / len(runs) for word, n in one.items()}) for one in images]
 
 
-def _prior(every: Sequence[str], background: Iterable[str]) -> np.ndarray:
-    """The usual counts of words, scaled to the prior's size; each is usual at least once."""
+def _prior(every: Sequence[str], background: Iterable[str], size: float) -> np.ndarray:
+    """The usual counts of words, scaled so that those of all words are ``size``.
+
+    Each word is usual at least once. Words of the background that nobody says count in the whole.
+    """
     usual = Counter(word for text in background for word in set(words(text)) - STOP_WORDS)
     usual.update(every)
     counts = np.array([usual[word] for word in every], np.float64)
-    return counts * _PRIOR_WORDS / usual.total()
+    return counts * size / usual.total()
 
 
 def _columns(images: Sequence[Counter[str]], every: Sequence[str]) -> csc_array:
@@ -103,21 +114,11 @@ def _columns(images: Sequence[Counter[str]], every: Sequence[str]) -> csc_array:
     return hstack([found, found.sum(axis=1)[:, None]], format="csc")
 
 
-def _interval(
-    columns: Sequence[csc_array], prior: np.ndarray, resampling: Resampling
-) -> tuple[list[float], list[float]]:
-    """Ends of the 95% interval of each word; the last column is all words."""
-    images = columns[0].shape[0]
-    resampled = [resampling.means(one.toarray()) * images for one in columns]
-    lows, highs = np.quantile(_delta(resampled, prior), ENDS, axis=0)
-    return lows.tolist(), highs.tolist()
-
-
-def _delta(counts: Sequence[np.ndarray], prior: np.ndarray) -> np.ndarray:
+def _delta(counts: Sequence[np.ndarray], prior: np.ndarray, size: float) -> np.ndarray:
     """The difference of log-odds after the prior; the last count is that of all words."""
     logs = []
     for count in counts:
         said = count[..., :-1] + prior
-        logs.append(np.log(said / (count[..., -1:] + _PRIOR_WORDS - said)))
+        logs.append(np.log(said / (count[..., -1:] + size - said)))
     difference: np.ndarray = logs[0] - logs[1]
     return difference

@@ -80,10 +80,15 @@ def test_the_odds_are_those_of_the_formula():
         one for one in word_odds([FIRST], [SECOND], background, EACH_ALONE) if one.word == "dog"
     ]
     # Usual counts and one more each: dog 3, cat 2, runs 2, sits 2.
-    alpha, all_words = 1000 * 3 / 9, 1000.0
+    alpha, all_words = 8 * 3 / 9, 8.0
     first = math.log((30 + alpha) / (80 + all_words - 30 - alpha))
     second = math.log((12 + alpha) / (80 + all_words - 12 - alpha))
     assert dog.odds == pytest.approx(first - second)
+
+
+def test_a_word_said_once_tells_nothing():
+    once = ["a dog runs fast", *FIRST[1:]]
+    assert "fast" not in {one.word for one in word_odds([once], [SECOND], [], EACH_ALONE)}
 
 
 def test_alike_captions_are_told_apart_by_no_word():
