@@ -166,8 +166,8 @@ def _word_tables(study: Study) -> list[tuple[str, Table]]:
                 Cell(one.word),
                 Cell(first if one.odds > 0 else second),
                 Cell(f"{one.odds:+.2f}", f"{one.odds:.9g}", f"{one.low:+.2f} to {one.high:+.2f}"),
-                Cell.of(round(one.first, 1)),
-                Cell.of(round(one.second, 1)),
+                Cell(f"{one.first:.4g}", f"{one.first:.9g}"),
+                Cell(f"{one.second:.4g}", f"{one.second:.9g}"),
             )
             for one in words
         ]

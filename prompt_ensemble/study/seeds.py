@@ -39,7 +39,8 @@ def summarise(columns: np.ndarray, resampling: Resampling, seed: int = 0) -> Sum
     if resampling.group_count < FEWEST_GROUPS:
         return Summary(Score(mean, None, None, images), runs)
     drawn = draw_seeds(resampling.means(columns), np.random.default_rng(seed))
-    low, high = np.quantile(drawn, ENDS)
+    # A mean lies among its values, and no stretching may lead it out, as below a share of 0.
+    low, high = np.clip(np.quantile(drawn, ENDS), columns.min(), columns.max())
     return Summary(Score(mean, float(low), float(high), images), runs)
 
 

@@ -34,6 +34,12 @@ def test_drawn_seeds_vary_as_a_mean_of_so_many_does():
     assert drawn.std() == pytest.approx(1 / np.sqrt(3), rel=0.03)
 
 
+def test_no_interval_leads_out_of_the_values():
+    shares = np.stack([np.zeros(60), np.eye(60)[0]], axis=1)
+    found = summarise(shares, RESAMPLING).score
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+
+
 def test_one_captioner_against_itself_differs_by_nothing():
     found = difference(IMAGES, IMAGES, RESAMPLING)
     assert (found.low, found.mean, found.high) == pytest.approx((0, 0, 0), abs=1e-6)
