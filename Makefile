@@ -169,14 +169,14 @@ evaluate-words: install ## judge what is said of FRESH=pairs that nothing was tr
 	$(BIN)/prompt-ensemble evaluate runs/fresh/words/*.csv \
 		--truth runs/fresh/left_out/prompts.csv --out runs/fresh/words-page
 
-# Two ways to read an image, each with three seeds, on frozen features: an hour on two cores.
+# Two ways to read an image, each with three seeds, on frozen features: half an hour on two cores.
 STUDY = runs/captioner-study
 
 .PHONY: study-captioners
 study-captioners: install ## train captioners of two designs on DATA=pairs.jsonl and compare them; page in runs/
 	$(BIN)/python -m scripts.captioner_study --data $(DATA) --out $(STUDY)
 	$(BIN)/prompt-ensemble study captioners --data $(STUDY)/test.jsonl --out $(STUDY)/page \
-		$(foreach design,cross prefix,$(foreach seed,0 1 2,\
+		--grid 3 --look-at 16 $(foreach design,cross prefix,$(foreach seed,0 1 2,\
 			--model $(design)=$(STUDY)/$(design)-$(seed)/captioner))
 
 .PHONY: kernels

@@ -28,8 +28,9 @@ class Conclusion:
     """Everything else that is shown of two captioners, and what is not."""
 
     def __str__(self) -> str:
-        told = [sentence for sentences in self.details.values() for sentence in sentences]
-        return "\n".join([*self.headline, *told])
+        """The headline, and the details where they are of a single pair."""
+        details = [sentence for sentences in self.details.values() for sentence in sentences]
+        return "\n".join([*self.headline, *(details if len(self.details) == 1 else ())])
 
 
 def conclude(study: Study) -> Conclusion:
