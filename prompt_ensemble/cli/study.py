@@ -87,7 +87,6 @@ def captioners(
     """
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.data.pairs import join_pairs, read_pairs
-    from prompt_ensemble.evaluation.text_measures import require_libraries
     from prompt_ensemble.run.config import RunConfig
     from prompt_ensemble.run.ensemble import load_ensemble
     from prompt_ensemble.study.captioner_study import PAGE, StudyOptions, run_study
@@ -96,7 +95,6 @@ def captioners(
     from prompt_ensemble.study.looking import LookOptions
     from prompt_ensemble.study.records import as_record
 
-    require_libraries()
     contenders = parse_contenders(models, tables)
     shown = silent if quiet else bar
     generation = {

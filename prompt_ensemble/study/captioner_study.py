@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prompt_ensemble.core.embeddings import Encode
+from prompt_ensemble.core.extras import import_extra
 from prompt_ensemble.core.files import require_writable, write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.data.pairs import Pairs
+from prompt_ensemble.evaluation.text_measures import require_libraries
 from prompt_ensemble.images.find import ImageFile
 from prompt_ensemble.run.captioner_members import caption_predictor
 from prompt_ensemble.run.ensemble import Ensemble
@@ -52,6 +54,7 @@ def run_study(
     Captions are kept in ``out/store``, so the same call continues a stopped one. Images that cannot
     be read are left out for all.
     """
+    require_extras()
     require_writable(out)
     settings = {**SAME_FOR_ALL, **options.settings}
     members = members_of(contenders, ensemble.roots, settings, options.batch_size)
@@ -72,6 +75,12 @@ def run_study(
     )  # fmt: skip
     write_study(study, out)
     return study
+
+
+def require_extras() -> None:
+    """Complain now about libraries that are missing, and not after hours of captions."""
+    require_libraries()
+    import_extra("matplotlib", "plots", "the plots of a study need matplotlib")
 
 
 def write_study(study: Study, out: Path) -> None:

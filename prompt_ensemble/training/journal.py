@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.records import objects_of, reading
 from prompt_ensemble.core.svg_figures import draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NOTES = "notes of a training run"
 _PANEL = (6.4, 2.4)

@@ -32,6 +32,10 @@ def test_the_embedded_preset_needs_no_extra(tmp_path, photos):
             "from prompt_ensemble.core.svg_figures import *; draw_svg('title', None, (1, 1))",
         ),
         (
+            "matplotlib", "plots",
+            "from prompt_ensemble.study.captioner_study import *; require_extras()",
+        ),
+        (
             "faiss", "faiss",
             "from prompt_ensemble.data.approximate_index import *; import_faiss()",
         ),
