@@ -182,6 +182,15 @@ def test_what_is_published_is_what_was_learnt(tmp_path: Path, kind: str) -> None
     )
 
 
+@KINDS
+def test_the_published_folder_says_what_training_heard(tmp_path: Path, kind: str) -> None:
+    run = tuned(tmp_path, kind, replace(SHORT, steps=30), held_out=HeldOut(share=0.3))
+    listed = [json.loads(line) for line in (run / HELD_OUT).read_text().splitlines()]
+    with load_ensemble("embedded-lites") as ensemble:
+        said = ensemble.caption([line["image"] for line in listed], str(run / "captioner"))
+    assert said == {Path(line["image"]).stem: line["caption"] for line in listed}
+
+
 def test_the_authors_own_file_is_written_as_they_write_it(tmp_path: Path) -> None:
     folder = tmp_path / "authors"
     folder.mkdir()
