@@ -160,6 +160,12 @@ train-captioner: install ## train weights/embedded-captioner from DATA=pairs.jso
 	$(EMBEDDED) ship runs/captioner/captioner embedded-captioner --kind captioner \
 		--revision $(REVISION)
 
+.PHONY: fine-tune-fashion
+fine-tune-fashion: install ## fine-tune the captioner FROM=… on names of products, FASHION=products.jsonl
+	$(BIN)/prompt-ensemble train captioner --data $(FASHION) --from $(FROM) \
+		--source-field article_type --hold-out-share 0.2 --set steps=200 --set longest=24 \
+		--out runs/fashion --cache runs/captioner-cache
+
 .PHONY: evaluate-words
 evaluate-words: install ## judge what is said of FRESH=pairs that nothing was trained on; page in runs/
 	$(EMBEDDED) fresh --data $(FRESH) --known-from runs/embedded --out runs/fresh

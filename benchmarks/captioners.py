@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,8 +95,8 @@ class WatchedDecoding:
             self.decoding.reorder(rows)
 
 
-def blip_contender(size: str, device: torch.device, generation: Generation) -> Contender:
-    """BLIP with the published sizes."""
+def blip_model(size: str) -> Any:
+    """BLIP with the published sizes and random numbers."""
     from transformers import BlipConfig, BlipForConditionalGeneration
 
     vision = {"image_size": 384}
@@ -104,8 +105,12 @@ def blip_contender(size: str, device: torch.device, generation: Generation) -> C
         vision |= {"num_attention_heads": 16}
     text = {"num_attention_heads": 12, "initializer_range": 0.05}
     vision["initializer_range"] = 0.02
-    config = BlipConfig(text_config=text, vision_config=vision)
-    model = BlipForConditionalGeneration(config).eval().to(device)
+    return BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision))
+
+
+def blip_contender(size: str, device: torch.device, generation: Generation) -> Contender:
+    """BLIP with its own search."""
+    model = blip_model(size).eval().to(device)
     captioner = SearchingCaptioner(
         Preprocessing(384, 384, CLIP_MEAN, CLIP_STD),
         lambda pixels: blip.begin(model, pixels),
@@ -118,16 +123,20 @@ def blip_contender(size: str, device: torch.device, generation: Generation) -> C
     return Contender(f"BLIP-{size}", captioner, generate_with(model, generation))
 
 
-def git_contender(size: str, device: torch.device, generation: Generation) -> Contender:
-    """GIT with the published sizes."""
+def git_model(size: str) -> Any:
+    """GIT with the published sizes and random numbers."""
     from transformers import GitConfig, GitForCausalLM
 
     vision = {"image_size": 224, "patch_size": 16}
     if size == "large":
         vision |= {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
         vision |= {"num_attention_heads": 16, "patch_size": 14}
-    model = GitForCausalLM(GitConfig(vision_config=vision, initializer_range=0.1))
-    model = model.eval().to(device)
+    return GitForCausalLM(GitConfig(vision_config=vision, initializer_range=0.1))
+
+
+def git_contender(size: str, device: torch.device, generation: Generation) -> Contender:
+    """GIT with its own search."""
+    model = git_model(size).eval().to(device)
     captioner = SearchingCaptioner(
         Preprocessing(224, 224, CLIP_MEAN, CLIP_STD, resize_shortest=224),
         lambda pixels: git.begin(model, pixels),

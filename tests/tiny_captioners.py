@@ -78,6 +78,28 @@ def blip_model(seed=0, side=SIDE):
     return widen(BlipForConditionalGeneration(config), seed)
 
 
+def wide_blip_model():
+    """A network with the published head size, so that the public call infers its heads."""
+    text = {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "vocab_size": 30524,
+        "max_position_embeddings": 40,
+    }
+    vision = {
+        "hidden_size": 128,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "layer_norm_eps": 1e-6,
+    }
+    config = BlipConfig(text_config=text, vision_config=vision)
+    return widen(BlipForConditionalGeneration(config), 5)
+
+
 def save_blip(folder: Path) -> Path:
     blip_model().save_pretrained(folder)
     copy_bert_tokenizer(folder)

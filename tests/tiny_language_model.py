@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from tiny_captioners import GPT2_WORDS, widen, write_gpt2_tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     BertConfig,
@@ -46,6 +47,28 @@ def save_gpt2(folder: Path, positions: int = 64) -> Path:
     torch.manual_seed(5)
     GPT2LMHeadModel(config(positions)).save_pretrained(folder)
     write_tokenizer(folder)
+    return folder
+
+
+def save_prompt_writer(folder: Path) -> Path:
+    """A GPT-2 of a handful of words, whose texts differ."""
+    last = len(GPT2_WORDS) - 1
+    small = GPT2Config(
+        vocab_size=len(GPT2_WORDS), n_embd=32, n_layer=2, n_head=2, n_positions=24,
+        bos_token_id=last, eos_token_id=last,
+    )  # fmt: skip
+    widen(GPT2LMHeadModel(small), 3).save_pretrained(folder)
+    write_gpt2_tokenizer(folder)
+    return folder
+
+
+def save_expander(folder: Path, listed: str) -> Path:
+    """The same with a comma, and a list of the words that it may say."""
+    save_prompt_writer(folder)
+    words = json.loads((folder / "vocab.json").read_text())
+    words[","] = words.pop(".")
+    (folder / "vocab.json").write_text(json.dumps(words))
+    (folder / "positive.txt").write_text(listed)
     return folder
 
 

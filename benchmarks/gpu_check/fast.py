@@ -20,6 +20,8 @@ from benchmarks.gpu_check.checks import FAILED, STATED, Check, Found, Steps
 from benchmarks.gpu_check.contenders import NAMES, make
 from benchmarks.gpu_check.flops import counting
 from benchmarks.gpu_check.models import Settings
+from benchmarks.gpu_check.training import NAMES as TRAINED
+from benchmarks.gpu_check.training import training_speeds
 from benchmarks.gpu_check.turns import whole_ensemble
 from prompt_ensemble.models.device import Placement, release
 
@@ -69,6 +71,10 @@ def checks(settings: Settings) -> list[Check]:
     return [
         Check("fast", "matrix peak", partial(matrix_peak, settings, peak), 0.5),
         *(Check("fast", name, partial(speeds, settings, peak, name), 3.0) for name in NAMES),
+        *(
+            Check("fast", name, partial(training_speeds, settings, peak, name), 4.0)
+            for name in TRAINED
+        ),
         Check("fast", "whole ensemble", partial(whole_ensemble, settings), 12.0),
     ]
 

@@ -29,7 +29,8 @@ COMMANDS = {
     "embed": "Turn texts into sentence embeddings.",
     "bank": "Build and query banks of known prompts.",
     "dedupe": "Leave out prompts that are the same or nearly so.",
-    "train": "Train a regressor.",
+    "write-prompts": "Write prompts that differ, by a grammar or a language model.",
+    "train": "Train regressors, captioners and prompt writers.",
     "weights": "List, verify and locate model weights.",
     "doctor": "Say what this machine can run, and why not the rest.",
 }
@@ -46,7 +47,9 @@ class _LazyGroup(click.Group):
         """The command, from the module of its name."""
         if name not in COMMANDS:
             context.fail(f"no command {name!r}; {nearest_name(name, list(COMMANDS))}")
-        command: click.Command = import_module(f"prompt_ensemble.cli.{name}").command
+        command: click.Command = import_module(
+            f"prompt_ensemble.cli.{name.replace('-', '_')}"
+        ).command
         return command
 
     def invoke(self, context: click.Context) -> object:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+Record = dict[str, Any]
+"""Of a training run, as its ``run.json``."""
 _SOON_ENCODED = 2000
 """Texts whose embedding needs no progress bar."""
 
@@ -102,7 +106,7 @@ def regressor(
         cache=cache, checkpoint_every=checkpoint_every, cpu=cpu,
         progress=silent if quiet else bar,
     )  # fmt: skip
-    click.echo(json.dumps(record) if as_json else summary(record))
+    _tell(record, summary, as_json)
 
 
 @command.command("head")
@@ -143,7 +147,7 @@ def head(
         roots=WeightRoots.usual(), open_prompts=open_prompts, progress=silent if quiet else bar,
     )  # fmt: skip
     record = run_feature_head(material, recipe, out, judge=judge)
-    click.echo(json.dumps(record) if as_json else f"saved in {record['regressor']}")
+    _tell(record, lambda record: f"saved in {record['regressor']}", as_json)
 
 
 @command.command("captioner")
@@ -152,11 +156,20 @@ def head(
     help="JSON lines with 'image' and 'prompt' or 'captions'; several may be given.",
 )  # fmt: skip
 @images
+@click.option(
+    "--from", "started", metavar="NAME",
+    help="Captioner to fine-tune: a name among the weights, or a folder or checkpoint of BLIP, "
+    "GIT, CoCa, BLIP-2, Florence-2, a vision encoder-decoder, or of this command.",
+)  # fmt: skip
 @out
 @recipe_file
 @recipe_settings
 @hold_out
 @hold_out_share
+@click.option(
+    "--source-field", default="source", show_default=True, metavar="FIELD",
+    help="Field of the listing by which sources are held out and scores are told apart.",
+)  # fmt: skip
 @cache
 @checkpoint_every
 @leave_gpus
@@ -166,11 +179,13 @@ def head(
 def captioner(
     listings: tuple[Path, ...],
     images: tuple[Path, ...],
+    started: str | None,
     out: Path,
     recipe: Path | None,
     settings: tuple[str, ...],
     sources: tuple[str, ...],
     hold_out_share: float,
+    source_field: str,
     cache: Path | None,
     checkpoint_every: int,
     cpu: bool,
@@ -178,32 +193,50 @@ def captioner(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train a captioner on a frozen image tower; the same command continues a stopped run.
+    """Train a captioner, or fine-tune a published one; the same command continues a stopped run.
 
-    The tower's features are made once and kept. With start_from=WRITER in the recipe the decoder
-    begins as that prompt writer's, which has learnt from texts alone; with
-    decoder=language-model language_model=FOLDER it is GPT-2 or the like. self_critical_steps=N goes
-    on with N steps in which captions are drawn and rewarded by their cosine with the true prompt.
+    Without --from, a decoder learns to read a frozen image tower, whose features are made once and
+    kept. With start_from=WRITER in the recipe it begins as that prompt writer's, which has learnt
+    from texts alone; with decoder=language-model language_model=FOLDER it is GPT-2 or the like.
+    self_critical_steps=N goes on with N steps in which captions are drawn and rewarded by their
+    cosine with the true prompt.
+
+    With --from, a captioner that says other things learns to say prompts: all of it, its text side
+    (tuned=decoder) or low-rank additions (tuned=lora). What counts is the cosine of captions of
+    held-out images with the true prompts; the weights that were best there are saved, in the layout
+    that they came in.
     """
     from prompt_ensemble.core.progress import bar, silent
     from prompt_ensemble.data.pairs import join_pairs, read_pairs
+    from prompt_ensemble.members.captioners.layouts import find_captioner
     from prompt_ensemble.models.device import choose_placement
     from prompt_ensemble.models.sentence_encoder import SentenceEncoder
     from prompt_ensemble.models.weights import WeightRoots
     from prompt_ensemble.training.captioner.captioner_training import train_captioner
     from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
+    from prompt_ensemble.training.captioner.start import going_on_from
+    from prompt_ensemble.training.fine_tuning.fine_tuning import fine_tune
+    from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
     from prompt_ensemble.training.held_out import HeldOut
     from prompt_ensemble.training.recipe_files import read_recipe
 
-    record = train_captioner(
-        join_pairs([read_pairs(listing, images) for listing in listings]),
-        read_recipe(CaptionerRecipe, recipe, options.read_settings(settings)), out,
-        encode=SentenceEncoder(placement=choose_placement("cpu" if cpu else "auto")).encode,
-        roots=WeightRoots.usual(weights), held_out=HeldOut(sources, hold_out_share),
-        cache=cache, checkpoint_every=checkpoint_every, cpu=cpu,
-        progress=silent if quiet else bar,
-    )  # fmt: skip
-    click.echo(json.dumps(record) if as_json else summary(record))
+    given = options.read_settings(settings)
+    roots = WeightRoots.usual(weights)
+    pairs = join_pairs([read_pairs(listing, images, source_field) for listing in listings])
+    common: Record = {
+        "encode": SentenceEncoder(placement=choose_placement("cpu" if cpu else "auto")).encode,
+        "roots": roots, "held_out": HeldOut(sources, hold_out_share),
+        "checkpoint_every": checkpoint_every, "cpu": cpu, "progress": silent if quiet else bar,
+    }  # fmt: skip
+    is_ours = not started or find_captioner(started, roots)[0] == "captioner"
+    if started and not is_ours:
+        tuned = read_recipe(FineTuneRecipe, recipe, given)
+        record = fine_tune(started, pairs, tuned, out, **common)
+    else:
+        trained = read_recipe(CaptionerRecipe, recipe, given)
+        trained = going_on_from(started, trained, roots) if started else trained
+        record = train_captioner(pairs, trained, out, cache=cache, **common)
+    _tell(record, summary, as_json)
 
 
 @command.command("writer")
@@ -272,14 +305,22 @@ def writer(
         encode=encode, checkpoint_every=checkpoint_every, cpu=cpu,
         progress=shown,
     )  # fmt: skip
-    click.echo(json.dumps(record) if as_json else f"saved in {out / 'writer'}")
+    _tell(record, lambda record: f"saved in {out / 'writer'}", as_json)
 
 
-def summary(record: dict[str, object]) -> str:
+def _tell(record: Record, summary: Callable[[Record], str], as_json: bool) -> None:
+    """Say what came of a training; of several processes that torchrun started, the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(json.dumps(record) if as_json else summary(record))
+
+
+def summary(record: Record) -> str:
     """The same for people."""
     score = record.get("score")
     scored = "nothing was held out"
     if isinstance(score, float):
         scored = f"held-out mean cosine {score:.4f} on {record['judged_on']} pairs"
+    if isinstance(gain := record.get("gain"), dict):
+        scored += f" ({gain['mean']:+.4f}, 95% {gain['low']:+.4f} to {gain['high']:+.4f})"
     saved = record.get("regressor") or record["captioner"]
     return f"trained on {record['trained_on']} pairs; {scored}; saved in {saved}"

@@ -59,14 +59,14 @@ def join_pairs(listings: Sequence[Pairs]) -> Pairs:
     return Pairs(tuple(row for pairs in listings for row in pairs.rows), digest)
 
 
-def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
+def read_pairs(listing: Path, folders: Sequence[Path], source_field: str = "source") -> Pairs:
     """Pairs of a listing; images are looked for in ``folders``, else next to the listing.
 
     A line with a list of ``captions`` in place of a ``prompt`` is a pair for each of them.
     """
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(
-        _read_pair(one, roots, where)
+        _read_pair(one, roots, source_field, where)
         for where, record in read_objects(listing, "a pair of image and prompt")
         for one in _with_one_prompt(record)
     )
@@ -83,7 +83,9 @@ def _with_one_prompt(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [{**record, "prompt": caption} for caption in captions]
 
 
-def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> Pair:
+def _read_pair(
+    record: Mapping[str, Any], roots: Sequence[Path], source_field: str, where: str
+) -> Pair:
     """One line of a listing; ``image`` and ``prompt`` must be there."""
     try:
         image, prompt = Path(record["image"]), str(record["prompt"])
@@ -96,4 +98,4 @@ def _read_pair(record: Mapping[str, Any], roots: Sequence[Path], where: str) -> 
     if not found:
         searched = ", ".join(map(str, roots))
         raise BadConfig(f"{where}: image {image} is not in {searched}; name its folder (--images)")
-    return Pair(found[0], prompt, str(record.get("source", "")), str(record.get("tier", "A")))
+    return Pair(found[0], prompt, str(record.get(source_field, "")), str(record.get("tier", "A")))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +21,7 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
-from prompt_ensemble.data.pairs import Pair, Pairs
+from prompt_ensemble.data.pairs import Pairs
 from prompt_ensemble.data.thinning import Thinning, thinned
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.members.contract import Batch
@@ -44,21 +41,23 @@ from prompt_ensemble.training.captioner.language_model import (
 )
 from prompt_ensemble.training.captioner.memory_start import start_memory
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
-from prompt_ensemble.training.captioner.start import check_start, start_of
+from prompt_ensemble.training.captioner.start import (
+    check_same_shape,
+    check_start,
+    start_of,
+    started_captioner,
+)
 from prompt_ensemble.training.decoder_loop import DecoderLoop
 from prompt_ensemble.training.held_out import HeldOut, split_rows
+from prompt_ensemble.training.judged_captions import HELD_OUT, JudgedPairs
 from prompt_ensemble.training.row_chances import row_chances
 from prompt_ensemble.training.self_critical import (
     Reward,
-    closeness,
     sound_closeness,
     train_self_critically,
 )
 from prompt_ensemble.training.tower_features import tower_features
 from prompt_ensemble.training.writer.texts import plain_prompt
-
-HELD_OUT = "held_out.csv"
-"""Held-out images and what the captioner says of them."""
 
 
 class _CaptionLoss(nn.Module):
@@ -107,8 +106,9 @@ def fit_captioner(
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
     card = CaptionerCard(*tower, start.spec, width, recipe.cells, recipe.rows, record)
+    check_same_shape(card, recipe, roots)
     captioner = Captioner(card)
-    captioner.decoder.load_state_dict({**captioner.decoder.state_dict(), **start.weights})
+    captioner.load_state_dict({**captioner.state_dict(), **start.weights})
     if start.writer and not recipe.cells and start.writer.rows == recipe.rows:
         start_memory(captioner, start.writer, features, truth, chances)
     choose_what_learns(captioner.decoder, recipe)
@@ -183,13 +183,11 @@ def train_captioner(
     folder = out / "captioner"
     save_captioner(captioner, words, replace(card, training=record), folder)
     if len(judged):
-        said = captions_of(folder, roots, features[image_of[judged]], "cpu" if cpu else "auto")
-        cosines = closeness(encode, truth[judged])(said, np.arange(len(judged)))
-        _write_captions([pairs.rows[row] for row in judged], said, cosines, out / HELD_OUT)
-        images_of = Counter(pairs.prompts[row] for row in judged)
-        weights = [1 / images_of[pairs.prompts[row]] for row in judged]
-        record["score"] = float(np.average(cosines, weights=weights))
-        record["score_is"] = "mean cosine of captions on held-out prompts"
+        rows, device = features[image_of[judged]], "cpu" if cpu else "auto"
+        first = started_captioner(recipe, roots)
+        before = captions_of(first, roots, rows, device) if first else None
+        held = JudgedPairs(tuple(pairs.rows[row] for row in judged), truth[judged], encode)
+        record |= held.write(captions_of(folder, roots, rows, device), before, out / HELD_OUT)
     SeenPrompts.of(pairs.prompts[row] for row in training).save(folder / TRAINED_ON)
     record["captioner"] = str(folder)
     write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
@@ -213,18 +211,6 @@ def captions_of(
         with torch.inference_mode():
             said += [lines[0].text for lines in opened.run(Batch(ids, needed=needed)).lines]
     return said
-
-
-def _write_captions(
-    pairs: Sequence[Pair], said: Sequence[str], cosines: np.ndarray, path: Path
-) -> None:
-    """A table of held-out images: what is true, what was said, and how near that is."""
-    table = io.StringIO()
-    rows = csv.writer(table)
-    rows.writerow(["image", "prompt", "caption", "cosine"])
-    for pair, text, cosine in zip(pairs, said, cosines.tolist(), strict=True):
-        rows.writerow([pair.image, pair.prompt, text, f"{cosine:.4f}"])
-    write_atomically(path, table.getvalue())
 
 
 def _thinned(pairs: Pairs, recipe: CaptionerRecipe) -> Pairs:

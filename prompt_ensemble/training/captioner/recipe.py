@@ -20,7 +20,8 @@ class CaptionerRecipe(DecoderRecipe):
     cells: int = 0
     """Squares a side of the tower's map; 0 is its one pooled row."""
     start_from: str = ""
-    """Weights of a prompt writer whose decoder, which knows texts, is where training starts."""
+    """Weights of a prompt writer whose decoder, which knows texts, is where training starts; or of
+    a captioner that training goes on from."""
     decoder: Literal["transformer", "recurrent", "language-model"] = "transformer"
     language_model: str = ""
     """Weights of the decoder ``language-model``: a folder of transformers, GPT-2 and the like."""

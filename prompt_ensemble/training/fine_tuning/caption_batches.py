@@ -22,6 +22,8 @@ from prompt_ensemble.images.preprocessing import Preprocessing
 log = logging.getLogger(__name__)
 NOT_LEARNT = -100
 """What stands in labels for tokens that nothing is learnt from."""
+_MOST_UNREADABLE = 32
+"""Images in a row; where more of them are broken, something else is wrong."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +76,28 @@ class CaptionBatches(Dataset[Batch]):
         self.seed = seed
 
     def __getitem__(self, step: int) -> Batch:
-        """Images that cannot be read are left out of their batch."""
+        """In place of an image that cannot be read stands the next one of the listing."""
         chance = np.random.default_rng((self.seed, step)).random(self.size)
+        drawn = np.searchsorted(self.cumulative, chance, side="right")
         pictures, texts = [], []
-        for row in np.searchsorted(self.cumulative, chance, side="right").tolist():
-            row = min(row, len(self.images) - 1)
+        for row in np.minimum(drawn, len(self.images) - 1).tolist():
+            picture, row = self._readable(row)
+            pictures.append(picture)
+            texts.append(self.texts[row])
+        return Batch(torch.stack(pictures), *framed(texts, self.frame))
+
+    def _readable(self, row: int) -> tuple[torch.Tensor, int]:
+        """A row's picture, or that of the next row which has one, and which row it is."""
+        for further in range(_MOST_UNREADABLE):
+            found = (row + further) % len(self.images)
             try:
-                pictures.append(self.preprocessing.prepare(load_image(self.images[row])))
+                return self.preprocessing.prepare(load_image(self.images[found])), found
             except UnreadableImage as error:
                 log.warning("left out: %s", error)
-                continue
-            texts.append(self.texts[row])
-        if not pictures:
-            raise BadConfig(
-                f"none of the {self.size} images of a batch can be read, the last of them "
-                f"{self.images[row]}; check the listing's images"
-            )
-        return Batch(torch.stack(pictures), *framed(texts, self.frame))
+        raise BadConfig(
+            f"{_MOST_UNREADABLE} images in a row cannot be read, the last of them "
+            f"{self.images[found]}; check the listing's images"
+        )
 
     def from_step(self, first: int, steps: int, workers: int, pin: bool) -> Iterator[Batch]:
         """The batches of all steps from the first on."""

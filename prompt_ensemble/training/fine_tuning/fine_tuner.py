@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -14,8 +16,8 @@ from torch.nn.functional import cross_entropy
 from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.members.captioners.tunable_captioner import Published, TunableCaptioner
+from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
 from prompt_ensemble.training.fine_tuning.caption_batches import NOT_LEARNT, Batch, CaptionBatches
-from prompt_ensemble.training.fine_tuning.held_out_captions import HeldOutCaptions
 from prompt_ensemble.training.fine_tuning.learning_parts import LearningParts
 from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
 from prompt_ensemble.training.journal import Journal
@@ -27,6 +29,8 @@ _NOTE_EVERY = 10
 _LARGEST_GRADIENT = 1.0
 _BEST = "best.safetensors"
 _SCORE = "held_out"
+Judge = Callable[[SearchingCaptioner], float]
+"""How near captions of held-out images come to the true prompts."""
 
 
 class CaptionLoss(nn.Module):
@@ -45,10 +49,17 @@ class CaptionLoss(nn.Module):
         """Sum of the cross-entropies of the tokens that are learnt."""
         seen = self.published.preprocessing.normalise(pixels)
         logits = self.predictor.logits(self.published, seen, tokens)
-        return cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(),
-            ignore_index=NOT_LEARNT, label_smoothing=self.smoothing, reduction="sum",
-        )  # fmt: skip
+        return caption_loss(logits, labels, self.smoothing)
+
+
+def caption_loss(
+    logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0
+) -> torch.Tensor:
+    """Sum of the cross-entropies; the logits of each place are held against the next label."""
+    return cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(),
+        ignore_index=NOT_LEARNT, label_smoothing=smoothing, reduction="sum",
+    )  # fmt: skip
 
 
 class FineTuner(Resumable):
@@ -80,7 +91,7 @@ class FineTuner(Resumable):
         batches: CaptionBatches,
         folder: Path,
         *,
-        judge: HeldOutCaptions | None = None,
+        judge: Judge | None = None,
         checkpoint_every: int = 200,
         stop_after: int | None = None,
         progress: Progress = silent,
@@ -94,12 +105,14 @@ class FineTuner(Resumable):
         coming = batches.from_step(self.done, last, recipe.workers, pin)
         with progress("fine-tuning", recipe.steps, "step") as advance:
             advance(self.done)
+            if judge and not self.done:
+                self._judge(judge, journal, folder)
             while self.done < last and not self._is_patience_out():
-                loss = self._step(next(coming))
+                loss = self.step(next(coming))
                 advance(1)
                 ends = self.done == recipe.steps
                 if self.done % _NOTE_EVERY == 0 or ends:
-                    self._note(journal, loss=round(float(loss), 6))
+                    self._note(journal, loss)
                 if judge and (self.done % recipe.judge_every == 0 or ends):
                     self._judge(judge, journal, folder)
                 if self.done % checkpoint_every == 0 or ends:
@@ -114,8 +127,8 @@ class FineTuner(Resumable):
         self.put(load_file(best) if best.is_file() else self.average.state)
         self.network.eval()
 
-    def _step(self, batch: Batch) -> torch.Tensor:
-        """One step of the optimizer; processes share the batch, each computes its parts of it."""
+    def step(self, batch: Batch) -> torch.Tensor:
+        """One step of the optimizer: the loss of this process's parts of the batch."""
         recipe, accelerator = self.recipe, self.accelerator
         torch.manual_seed(recipe.seed * 1_000_003 + self.done)  # for dropout
         self._set_rates()
@@ -125,10 +138,8 @@ class FineTuner(Resumable):
         learnt = (batch.labels[:, 1:] != NOT_LEARNT).sum().item()
         total = torch.zeros((), device=accelerator.device)
         for part in mine:
-            if part < len(batch.tokens):
-                total += self._backward(batch, slice(part, None, parts), learnt, part == mine[-1])
-        if self.accelerator.sync_gradients:
-            accelerator.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
+            total += self._backward(batch, slice(part, None, parts), learnt, part == mine[-1])
+        accelerator.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.done += 1
@@ -162,18 +173,22 @@ class FineTuner(Resumable):
             waits = group["part"] == "tower" and self.done < recipe.tower_waits
             group["lr"] = 0.0 if waits else rate * factor
 
-    def _judge(self, judge: HeldOutCaptions, journal: Journal, folder: Path) -> None:
-        """Note the score of the averaged weights, and keep them if none were better."""
-        if not self.accelerator.is_main_process:
-            return
-        captioner = self.predictor.searching(self.published)
-        score = round(self.with_average(lambda: judge.score(captioner)), 6)
-        log.info("step %d: held-out captions %.4f", self.done, score)
-        if score > max(self.scores, default=-1.0):
-            write_atomically(folder / _BEST, save(self.average.state))
-        self.scores.append(score)
-        self._note(journal, **{_SCORE: score})
-        journal.draw()
+    def _judge(self, judge: Judge, journal: Journal, folder: Path) -> None:
+        """Note the score of the averaged weights, and keep them if none were better.
+
+        One process judges; all learn its score, so that they end at the same step.
+        """
+        found = [0.0]
+        if self.accelerator.is_main_process:
+            captioner = self.predictor.searching(self.published)
+            found = [round(self.with_average(lambda: judge(captioner)), 6)]
+            log.info("step %d: held-out captions %.4f", self.done, found[0])
+            if found[0] > max(self.scores, default=-1.0):
+                write_atomically(folder / _BEST, save(self.average.state))
+            journal.note(step=self.done, **{_SCORE: found[0]})
+            journal.draw()
+        broadcast_object_list(found)
+        self.scores += found
 
     def _is_patience_out(self) -> bool:
         """Whether the best score lies too many looks back."""
@@ -182,9 +197,11 @@ class FineTuner(Resumable):
         since_best = len(self.scores) - 1 - self.scores.index(max(self.scores))
         return since_best >= self.recipe.patience
 
-    def _note(self, journal: Journal, **numbers: float) -> None:
+    def _note(self, journal: Journal, loss: torch.Tensor) -> None:
+        """Note the loss of a step, to which each process has added its parts."""
+        whole = float(self.accelerator.reduce(loss, "sum"))
         if self.accelerator.is_main_process:
-            journal.note(step=self.done, **numbers)
+            journal.note(step=self.done, loss=round(whole, 6))
 
     def _keep(self, folder: Path) -> None:
         if self.accelerator.is_main_process:

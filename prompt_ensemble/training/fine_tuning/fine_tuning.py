@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 
 from prompt_ensemble import __version__
 from prompt_ensemble.core.embeddings import Encode, unit_rows
@@ -28,23 +29,23 @@ from prompt_ensemble.data.thinning import Thinning, thinned
 from prompt_ensemble.members.captioners.layouts import find_captioner
 from prompt_ensemble.members.captioners.tunable_captioner import Published, TunableCaptioner
 from prompt_ensemble.members.registry import predictor_class
-from prompt_ensemble.models.device import choose_placement
+from prompt_ensemble.models.device import Placement, choose_placement
+from prompt_ensemble.models.text_generation.searching_captioner import SearchingCaptioner
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.fine_tuning.caption_batches import CaptionBatches, Frame
 from prompt_ensemble.training.fine_tuning.families import family_of
 from prompt_ensemble.training.fine_tuning.fine_tuner import FineTuner
-from prompt_ensemble.training.fine_tuning.held_out_captions import HeldOutCaptions
+from prompt_ensemble.training.fine_tuning.held_out_captions import captions_of
 from prompt_ensemble.training.fine_tuning.learning_parts import LearningParts
 from prompt_ensemble.training.fine_tuning.publishing import publish
 from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
 from prompt_ensemble.training.held_out import HeldOut, split_rows
+from prompt_ensemble.training.judged_captions import HELD_OUT, JudgedPairs
 from prompt_ensemble.training.row_chances import row_chances
 
 log = logging.getLogger(__name__)
 CAPTIONER = "captioner"
 """Folder of the result, in the run folder."""
-HELD_OUT = "held_out.csv"
-"""Held-out images and what the captioner says of them."""
 
 
 def fine_tune(
@@ -65,48 +66,93 @@ def fine_tune(
 
     The captioner is in ``out/captioner`` once training has ended, in the layout it came in.
     """
-    held_out = held_out or HeldOut()
-    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu)
+    accelerator = _accelerator(recipe, cpu)
     torch.manual_seed(recipe.seed)
     kind, path = find_captioner(name, roots)
     family = family_of(kind)
     predictor = _predictor(kind, path, roots)
-    chosen = thinned(pairs, Thinning(recipe.images_a, recipe.images_other))
-    pairs = replace(pairs, rows=tuple(pairs.rows[row] for row in chosen.tolist()))
-    truth = unit_rows(encode(pairs.prompts))
-    training, judged = split_rows(pairs, truth, held_out)
+    split = _split(pairs, held_out or HeldOut(), encode, recipe)
     published = predictor.read(choose_placement("cpu"))
     frame = _frame(predictor, published, recipe)
     predictor = _predictor(kind, path, roots, max_length=frame.longest)
-    batches = _batches(pairs, training, predictor, published, frame, recipe)
-    parts = LearningParts(published.model, family, recipe)
+    batches = _batches(split, predictor, published, frame, recipe)
     record: dict[str, Any] = {
-        "from": name, "kind": kind, "recipe": asdict(recipe), "held_out": asdict(held_out),
-        "pairs_sha256": pairs.digest, "pairs": len(pairs), "trained_on": len(training),
-        "judged_on": len(judged),
+        "from": name, "kind": kind, "recipe": asdict(recipe),
+        "held_out": asdict(held_out or HeldOut()), "pairs_sha256": pairs.digest,
+        "pairs": len(split.pairs), "trained_on": len(split.training),
+        "judged_on": len(split.looked_at.rows),
         "versions": {"prompt_ensemble": __version__, "torch": torch.__version__},
     }  # fmt: skip
     if accelerator.is_main_process:
-        write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
-    judge = None
-    if len(judged):
-        judge = HeldOutCaptions.of(pairs, judged, truth, encode, recipe, accelerator.device)
+        _write_record(record, out)
+    parts = LearningParts(published.model, family, recipe)
     tuner = FineTuner(predictor, published, parts, recipe, accelerator)
+
+    def say(captioner: SearchingCaptioner) -> list[str]:
+        images = split.looked_at.images
+        with accelerator.autocast():
+            return captions_of(captioner, images, recipe.batch_size, accelerator.device)
+
+    def judge(captioner: SearchingCaptioner) -> float:
+        return split.looked_at.score(say(captioner))
+
     has_ended = tuner.train(
-        batches, out, judge=judge, checkpoint_every=checkpoint_every, stop_after=stop_after,
-        progress=progress,
+        batches, out, judge=judge if split.looked_at.rows else None,
+        checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress,
     )  # fmt: skip
     if has_ended and accelerator.is_main_process:
         tuner.put_best(out)
         parts.merge(out)
-        if judge:
-            record |= judge.write(predictor.searching(published), out / HELD_OUT)
         publish(predictor, published.model, frame.longest, out / CAPTIONER)
-        seen = SeenPrompts.of(pairs.prompts[row] for row in training.tolist())
+        seen = SeenPrompts.of(split.pairs.prompts[row] for row in split.training.tolist())
         seen.save(out / CAPTIONER / TRAINED_ON)
+        if split.looked_at.rows:
+            said = say(predictor.searching(published))
+            before = say(predictor.load(Placement(accelerator.device, torch.float32)))
+            record |= split.looked_at.write(said, before, out / HELD_OUT)
         record |= {"steps": tuner.done, "captioner": str(out / CAPTIONER)}
-        write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
+        _write_record(record, out)
     return record
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """Pairs, those of them to learn from, and those to look at."""
+
+    pairs: Pairs
+    training: np.ndarray
+    looked_at: JudgedPairs
+
+
+def _split(pairs: Pairs, held_out: HeldOut, encode: Encode, recipe: FineTuneRecipe) -> _Split:
+    """As many pairs as the recipe takes of each prompt; of those held out, some at random."""
+    chosen = thinned(pairs, Thinning(recipe.images_a, recipe.images_other))
+    pairs = replace(pairs, rows=tuple(pairs.rows[row] for row in chosen.tolist()))
+    truth = unit_rows(encode(pairs.prompts))
+    training, judged = split_rows(pairs, truth, held_out)
+    rows = np.random.default_rng(recipe.seed).permutation(judged)[: recipe.judged_images]
+    rows.sort()
+    looked_at = JudgedPairs(tuple(pairs.rows[row] for row in rows.tolist()), truth[rows], encode)
+    return _Split(pairs, training, looked_at)
+
+
+def _accelerator(recipe: FineTuneRecipe, cpu: bool) -> Accelerator:
+    """Refuses a batch of which some part or process would get no image."""
+    # Some published networks have heads that captions do not need, so that nothing teaches them.
+    heads = DistributedDataParallelKwargs(find_unused_parameters=True)
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=cpu, kwargs_handlers=[heads])
+    parts = recipe.accumulation * accelerator.num_processes
+    if recipe.batch_size < parts:
+        raise BadConfig(
+            f"batch_size={recipe.batch_size} cannot be computed in {parts} parts "
+            f"(accumulation={recipe.accumulation} on {accelerator.num_processes} devices); "
+            f"give batch_size={parts} or more"
+        )
+    return accelerator
+
+
+def _write_record(record: dict[str, Any], out: Path) -> None:
+    write_atomically(out / "run.json", json.dumps(record, indent=1) + "\n")
 
 
 def _predictor(kind: str, path: Path, roots: WeightRoots, **options: int) -> TunableCaptioner:
@@ -133,18 +179,18 @@ def _frame(predictor: TunableCaptioner, published: Published, recipe: FineTuneRe
 
 
 def _batches(
-    pairs: Pairs,
-    training: np.ndarray,
+    split: _Split,
     predictor: TunableCaptioner,
     published: Published,
     frame: Frame,
     recipe: FineTuneRecipe,
 ) -> CaptionBatches:
     """Training rows whose prompts have tokens."""
+    pairs = split.pairs
     texts: Sequence[list[int]] = [
         predictor.pieces(published, " ".join(prompt.split())) for prompt in pairs.prompts
     ]
-    rows = [row for row in training.tolist() if texts[row]]
+    rows = [row for row in split.training.tolist() if texts[row]]
     if not rows:
         raise BadConfig("no prompt is left to train on; give other pairs, or hold out fewer")
     chances = row_chances(pairs.prompts, pairs.tiers.tolist(), recipe.shares())

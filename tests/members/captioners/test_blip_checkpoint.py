@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_captioners import blip_model, copy_bert_tokenizer, original_blip_state
+from tiny_captioners import blip_model, copy_bert_tokenizer, original_blip_state, wide_blip_model
 
 from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.members.captioners.blip_checkpoint import load_blip_checkpoint
@@ -13,28 +13,7 @@ HEAD = 16
 
 @pytest.fixture
 def wide_blip():
-    """A network with the published head size, so that the public call infers its heads."""
-    from tiny_captioners import widen
-    from transformers import BlipConfig, BlipForConditionalGeneration
-
-    text = {
-        "hidden_size": 64,
-        "intermediate_size": 64,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 1,
-        "vocab_size": 30524,
-        "max_position_embeddings": 40,
-    }
-    vision = {
-        "hidden_size": 128,
-        "intermediate_size": 64,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 32,
-        "layer_norm_eps": 1e-6,
-    }
-    config = BlipConfig(text_config=text, vision_config=vision)
-    return widen(BlipForConditionalGeneration(config), 5)
+    return wide_blip_model()
 
 
 def save(state, path):

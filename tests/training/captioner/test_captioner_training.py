@@ -23,10 +23,10 @@ from prompt_ensemble.models.text_decoder.word_pieces import OwnPieces
 from prompt_ensemble.models.text_decoder.writer import load_writer
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.captioner.captioner_training import train_captioner
-from prompt_ensemble.training.captioner.examples import row_chances
 from prompt_ensemble.training.captioner.recipe import CaptionerRecipe
 from prompt_ensemble.training.held_out import HeldOut
 from prompt_ensemble.training.journal import Journal
+from prompt_ensemble.training.row_chances import row_chances
 
 TINY = CaptionerRecipe(
     library="timm", tower=NAME, backbone="tower", vocabulary=90, width=32, layers=1, heads=2,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from open_clip import CoCaLoss
 from tiny_captioners import SAVE
-from torch.nn.functional import cross_entropy
 
 from prompt_ensemble.members.captioners.tunable_captioner import Published, TunableCaptioner
 from prompt_ensemble.members.registry import predictor_class
@@ -15,6 +16,7 @@ from prompt_ensemble.models.device import choose_placement
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.fine_tuning.caption_batches import NOT_LEARNT, Frame, framed
 from prompt_ensemble.training.fine_tuning.families import FAMILIES
+from prompt_ensemble.training.fine_tuning.fine_tuner import caption_loss
 from prompt_ensemble.training.fine_tuning.learning_parts import LearningParts
 from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
 
@@ -32,14 +34,88 @@ def opened(kind: str, folder: Path) -> tuple[TunableCaptioner, Published, Frame]
     return predictor, published, Frame((*searching.prompt, *opening), searching.end, 12)
 
 
+def batch_of(
+    predictor: TunableCaptioner, published: Published, frame: Frame
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return framed([predictor.pieces(published, text) for text in TEXTS], frame)
+
+
 def loss_of(
     predictor: TunableCaptioner, published: Published, frame: Frame, pixels: torch.Tensor
 ) -> torch.Tensor:
-    tokens, labels = framed([predictor.pieces(published, text) for text in TEXTS], frame)
+    tokens, labels = batch_of(predictor, published, frame)
     logits = predictor.logits(published, published.preprocessing.normalise(pixels), tokens)
-    return cross_entropy(
-        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=NOT_LEARNT
-    )
+    return caption_loss(logits, labels) / (labels[:, 1:] != NOT_LEARNT).sum()
+
+
+def loss_of_the_library(
+    kind: str,
+    model: Any,
+    pixels: torch.Tensor,
+    tokens: torch.Tensor,
+    labels: torch.Tensor,
+    question: torch.Tensor,
+) -> torch.Tensor:
+    """What transformers or open_clip compute in training from the same images and texts."""
+    if kind == "coca":
+        # open_clip pads by zeros, which it leaves out.
+        is_text = (labels != NOT_LEARNT) | (torch.arange(tokens.shape[1]) == 0)
+        output = model(pixels, tokens.where(is_text, torch.zeros_like(tokens)))
+        judge = CoCaLoss(caption_loss_weight=1.0, clip_loss_weight=0.0)
+        return judge(**output)[1]  # type: ignore[no-any-return]
+    if kind == "blip2":
+        queries = model.config.num_query_tokens
+        before = tokens.new_full((len(tokens), queries), model.config.image_token_index)
+        tokens = torch.cat([before, tokens], 1)
+        labels = torch.cat([torch.full_like(before, NOT_LEARNT), labels], 1)
+    if kind == "florence2":
+        squares = model.model.get_image_features(pixels).pooler_output.shape[1]
+        image = tokens.new_full((len(tokens), squares), model.config.image_token_id)
+        question = torch.cat([image, question.expand(len(tokens), -1)], 1)
+        return model(
+            pixel_values=pixels, input_ids=question, decoder_input_ids=tokens[:, :-1],
+            labels=labels[:, 1:].contiguous(),
+        ).loss  # type: ignore[no-any-return] # fmt: skip
+    if kind == "encoder-decoder":
+        return model(  # type: ignore[no-any-return]
+            pixel_values=pixels, decoder_input_ids=tokens[:, :-1], labels=labels[:, 1:]
+        ).loss
+    more = {"use_cache": False} if kind == "git" else {}
+    return model(  # type: ignore[no-any-return]
+        pixel_values=pixels, input_ids=tokens, labels=labels,
+        attention_mask=torch.ones_like(tokens), **more,
+    ).loss  # fmt: skip
+
+
+@KINDS
+def test_the_loss_is_the_librarys_own(tmp_path: Path, pixels: torch.Tensor, kind: str) -> None:
+    predictor, published, frame = opened(kind, tmp_path)
+    if kind == "blip":
+        published.model.text_decoder.label_smoothing = 0.0
+    asked = getattr(predictor.options, "question", "")
+    question = torch.tensor(predictor.pieces(published, f"<s>{asked}</s>") if asked else [])
+    tokens, labels = batch_of(predictor, published, frame)
+    seen = published.preprocessing.normalise(pixels[:3])
+    with torch.no_grad():
+        ours = loss_of(predictor, published, frame, pixels[:3])
+        theirs = loss_of_the_library(kind, published.model, seen, tokens, labels, question)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@KINDS
+def test_what_is_masked_gets_no_gradient(tmp_path: Path, pixels: torch.Tensor, kind: str) -> None:
+    """Nor does the image token: only what stands before a learnt label does."""
+    predictor, published, frame = opened(kind, tmp_path)
+    tokens, labels = batch_of(predictor, published, frame)
+    seen = published.preprocessing.normalise(pixels[:3])
+    logits = predictor.logits(published, seen, tokens)
+    logits.retain_grad()
+    caption_loss(logits, labels, 0.1).backward()
+    assert logits.grad is not None
+    is_moved = logits.grad.abs().sum(-1) > 0
+    expected = torch.cat([labels[:, 1:] != NOT_LEARNT, torch.zeros(3, 1, dtype=torch.bool)], 1)
+    assert torch.equal(is_moved, expected)
+    assert expected.sum() == sum(len(predictor.pieces(published, text)) + 1 for text in TEXTS)
 
 
 @KINDS
