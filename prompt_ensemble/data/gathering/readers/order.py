@@ -1,0 +1,31 @@
+"""All readers of embedded texts, the one that knows most first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prompt_ensemble.data.gathering.generation import Generation
+from prompt_ensemble.data.gathering.readers.comfyui_graph import read_comfyui_graph
+from prompt_ensemble.data.gathering.readers.descriptions import read_description
+from prompt_ensemble.data.gathering.readers.draw_things import read_draw_things
+from prompt_ensemble.data.gathering.readers.known_tools import read_known_tools
+from prompt_ensemble.data.gathering.readers.plain_parameters import read_plain_parameters
+from prompt_ensemble.data.gathering.readers.swarmui import read_swarmui
+
+_READERS: tuple[Callable[[Mapping[str, str]], Generation | None], ...] = (
+    read_swarmui,
+    read_draw_things,
+    read_known_tools,
+    read_comfyui_graph,
+    read_plain_parameters,
+    read_description,
+)
+
+
+def read_generation(texts: Mapping[str, str]) -> Generation | None:
+    """What the embedded texts of an image say of its making; nothing if no reader finds a prompt."""
+    for read in _READERS:
+        generation = read(texts)
+        if generation is not None and generation.prompt:
+            return generation
+    return None
