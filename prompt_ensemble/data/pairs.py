@@ -63,7 +63,8 @@ def join_pairs(listings: Sequence[Pairs]) -> Pairs:
 def read_pairs(listing: Path, folders: Sequence[Path]) -> Pairs:
     """Pairs of a listing; images are looked for in ``folders``, else next to the listing.
 
-    An image may lie in a tar shard, as ``shards/00000.tar/000012.jpg``. A line with a list of ``captions`` in place of a ``prompt`` is a pair for each of them.
+    An image may lie in a tar shard, as ``shards/00000.tar/000012.jpg``. A line with a list of
+    ``captions`` in place of a ``prompt`` is a pair for each of them.
     """
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(

@@ -7,8 +7,9 @@ the same programs write into PNG files, so that whoever looks for a prompt looks
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from PIL import Image
@@ -45,7 +46,7 @@ def decode_with_texts(content: bytes, path: Path) -> tuple[Image.Image, dict[str
 
 def _texts(image: Image.Image) -> Iterator[tuple[str, str]]:
     """Names and texts; of two with one name the later counts, so the surest come last."""
-    info: Mapping[str, object] = {**image.info, **getattr(image, "text", {})}
+    info: dict[Any, Any] = {**image.info, **getattr(image, "text", {})}
     packet = info.get(XMP) or info.get("xmp")
     if packet:
         yield from _of_xmp(_decoded(packet))

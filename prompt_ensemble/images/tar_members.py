@@ -121,7 +121,7 @@ def _remembered_index(archive: Path, size: int, changed: int) -> TarIndex:
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Member after member; the archive's own list of them, which would fill memory, is emptied."""
     while (member := archive.next()) is not None:
-        archive.members.clear()
+        archive.members.clear()  # type: ignore[attr-defined]
         yield member
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from prompt_ensemble.core.records import as_object, parse_json
 
 Certainty = Literal["certain", "likely", "guess"]
-"""``certain``: a field that holds prompts; ``likely``: a caption or description; ``guess``: a name."""
+"""``certain``: a field for prompts; ``likely``: a caption or description; ``guess``: a name."""
 TIERS: Mapping[Certainty, str] = {"certain": "A", "likely": "B", "guess": "C"}
 """The tier of a pair, by how sure its prompt is."""
 

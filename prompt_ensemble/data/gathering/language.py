@@ -39,7 +39,7 @@ _COMMON: Mapping[str, frozenset[str]] = {
     }.items()
 }
 _FEWEST = 2
-"""Common words that a language must show; a single one may be a name."""
+"""Different common words that a language must show; a single one may be a name."""
 _MOST_LETTERS = 2_000
 
 
@@ -48,10 +48,8 @@ def language_of(text: str) -> str:
     script = _script(text[:_MOST_LETTERS])
     if script != _LATIN:
         return _LANGUAGE_OF_SCRIPT.get(script, f"{UNKNOWN}-{script}" if script else UNKNOWN)
-    found = Counter(words(text))
-    counts = {
-        language: sum(found[word] for word in common) for language, common in _COMMON.items()
-    }
+    said = set(words(text))
+    counts = {language: len(said & common) for language, common in _COMMON.items()}
     best = max(counts, key=lambda language: counts[language])
     # Short captions have room for one such word only, and English is what most prompts are in.
     enough = _FEWEST if best != "en" else 1

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from prompt_ensemble.core.text_faults import words
 
-_UNSAFE = frozenset(
-    """
-    anal areola bdsm beheaded blowjob bondage boobs breasts cleavage cock corpse creampie cum
-    decapitated dick dildo dismembered ejaculation erotic erotica explicit fellatio fetish futa
-    genitals gore gory handjob hentai horny lewd lingerie loli masturbating masturbation milf mutilated
-    naked nipple nipples nsfw nude nudes nudity orgasm orgy penetration penis porn pornographic
-    pornography pubic pussy rape rule34 sex sexual sexy shota slut stripper suicide tits topless
-    undressed vagina vulva whore xxx
-    """.split()
-)
+_UNSAFE = frozenset((
+    "anal", "areola", "bdsm", "beheaded", "blowjob", "bondage", "boobs", "breasts",
+    "cleavage", "cock", "corpse", "creampie", "cum", "decapitated", "dick", "dildo",
+    "dismembered", "ejaculation", "erotic", "erotica", "explicit", "fellatio", "fetish",
+    "futa", "genitals", "gore", "gory", "handjob", "hentai", "horny", "lewd", "lingerie",
+    "loli", "masturbating", "masturbation", "milf", "mutilated", "naked", "nipple",
+    "nipples", "nsfw", "nude", "nudes", "nudity", "orgasm", "orgy", "penetration", "penis",
+    "porn", "pornographic", "pornography", "pubic", "pussy", "rape", "rule34", "sex",
+    "sexual", "sexy", "shota", "slut", "stripper", "suicide", "tits", "topless",
+    "undressed", "vagina", "vulva", "whore", "xxx",
+))  # fmt: skip
 
 
 def unsafe_words(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Descriptions: Midjourney's prompts, and whatever text a program left that is no prompt for sure."""
+"""Descriptions: Midjourney's prompts, and texts of other programs that may be prompts."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _PROMPT, _NEGATIVE = "c", "uc"
 
 
 def read_draw_things(texts: Mapping[str, str]) -> Generation | None:
-    """``c`` is the prompt and ``uc`` what is not wanted; a strength below 1 starts from an image."""
+    """``c`` is the prompt, ``uc`` what is not wanted; strength below 1 starts from an image."""
     record = json_object(texts.get(PARAMETERS, "")) or {}
     prompt = as_text(record.get(_PROMPT))
     if not prompt or not {_NEGATIVE, "sampler", "model"} & record.keys():

@@ -45,7 +45,7 @@ def read_known_tools(texts: Mapping[str, str]) -> Generation | None:
 
 @cache
 def _parsers() -> tuple[Parser, ...]:
-    return tuple(parser() for parser in MANAGED_PARSERS)
+    return tuple(parser() for parser in MANAGED_PARSERS)  # type: ignore[abstract]
 
 
 def _is_safe(texts: Mapping[str, str]) -> bool:

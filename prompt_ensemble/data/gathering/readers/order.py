@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from prompt_ensemble.core.records import FAULTS
 from prompt_ensemble.data.gathering.generation import Generation
 from prompt_ensemble.data.gathering.readers.comfyui_graph import read_comfyui_graph
 from prompt_ensemble.data.gathering.readers.descriptions import read_description
@@ -23,9 +24,12 @@ _READERS: tuple[Callable[[Mapping[str, str]], Generation | None], ...] = (
 
 
 def read_generation(texts: Mapping[str, str]) -> Generation | None:
-    """What the embedded texts of an image say of its making; nothing if no reader finds a prompt."""
+    """What the embedded texts of an image say of its making, if any reader finds a prompt."""
     for read in _READERS:
-        generation = read(texts)
+        try:
+            generation = read(texts)
+        except FAULTS:  # JSON with other types where texts should be; another reader may know it
+            continue
         if generation is not None and generation.prompt:
             return generation
     return None
