@@ -95,8 +95,12 @@ def _user_comment(value: object) -> str:
 
 
 def _utf_16(content: bytes) -> str:
-    """UTF-16 of either order of bytes; programs differ, and plain letters tell."""
-    little = content[1::2].count(0) > content[::2].count(0)
+    """UTF-16 of either order of bytes; programs differ, and no mark tells.
+
+    The high bytes are those with more zeros, or, where no letter is Latin, with less variety.
+    """
+    even, odd = content[::2], content[1::2]
+    little = (odd.count(0), -len(set(odd))) > (even.count(0), -len(set(even)))
     return content.decode("utf-16-le" if little else "utf-16-be", "replace").strip("\0\ufeff ")
 
 

@@ -52,13 +52,15 @@ _SPACES = re.compile(r"\s+")
 _COMMAS = re.compile(r"\s*,[\s,]*")
 _STOPS = re.compile(r"\s+(?=[.;!?](?:\s|$))|\s+:(?=\s|$)")
 _BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\n(?: ?\n)+")
 _QUOTED = re.compile(r"^([\"'`])([^\"'`]*)\1$")
 _EDGES = " ,;:|/-_*"
 
 
 def clean_prompt(prompt: str) -> str:
     """The words of a prompt; empty if nothing is left."""
-    text = _BLANKS.sub(" ", prompt[:LONGEST_PROMPT])
+    # Long runs of white space would make the rules below slow, which begin with any of it.
+    text = _LINES.sub("\n", _BLANKS.sub(" ", prompt[:LONGEST_PROMPT]))
     for _ in range(_ROUNDS):
         before = text
         for rule in RULES:

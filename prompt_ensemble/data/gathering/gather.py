@@ -80,8 +80,9 @@ def gather(
         found, shards = write_set(steps, judgement, options, out, progress)
         title = f"Pairs gathered from {', '.join(source.name for source in opened.sources[:5])}"
         write_atomically(out / PAGE, page(title, found, options, out))
-        finished = describe(steps, options, found, shards, opened.problems, out)
-        write_manifest(out, finished)
+        write_manifest(out, describe(steps, options, found, shards, opened.problems, out))
+        finished = finished_manifest(out)
+        assert finished is not None, "it was just written"
     shutil.rmtree(work, ignore_errors=True)
     return Gathered(out, finished)
 

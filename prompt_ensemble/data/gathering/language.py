@@ -33,7 +33,7 @@ _COMMON: Mapping[str, frozenset[str]] = {
         "fr": "le la les une et avec dans sur est des du par au aux qui sous vers très ses",
         "es": "el la los las una y con en del sobre es por para al muy su desde hacia",
         "it": "il lo gli una e con nel nella della di sul sulla è per dal molto suo che",
-        "pt": "o os uma e com em no na do da dos das sobre é por para ao muito sua",
+        "pt": "os uma com em na da dos das sobre é por para ao muito sua pela não uns",
         "nl": "de het een en met op van is voor naar onder zeer zijn haar aan uit bij",
         "pl": "i w z na jest się do przez od dla pod nad oraz jak przy bardzo",
     }.items()

@@ -23,7 +23,7 @@ _CAPTIONS = ("caption", "captions", "text", "txt", "description", "title", "alt"
              "sentences")  # fmt: skip
 _NEGATIVES = ("negativeprompt", "uc", "negative", "np")
 _SEEDS = ("seed", "se", "noiseseed")
-_SAMPLERS = ("sampler", "sa", "samplername", "scheduler")
+_SAMPLERS = ("sampler", "sa", "samplername", "comfyuisampler", "scheduler")
 _MODELS = ("model", "modelname", "basemodel", "checkpoint", "generator", "sdmodelname")
 _TOOLS = ("tool", "software", "app")
 _IMAGES = ("image", "filename", "imagename", "imgpath", "imagepath", "path", "file", "imgid",
@@ -49,7 +49,7 @@ def read_prompt_record(
         prompt = _first(table, [plain_key(columns.prompt)] if columns.prompt else _PROMPTS)
         if not prompt and not columns.prompt:
             prompt, certainty = _first(table, _CAPTIONS), "likely"
-        if prompt:
+        if any(letter.isalpha() for letter in prompt):
             return Generation(
                 prompt=prompt,
                 negative=_first(table, _NEGATIVES),

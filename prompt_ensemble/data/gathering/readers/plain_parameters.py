@@ -1,7 +1,7 @@
 """AUTOMATIC1111's chunk without its line of settings, which sd-parsers gives up on.
 
-Scripts write a prompt into ``parameters`` and nothing else. Whatever else is JSON there is read by
-its keys.
+Scripts write a prompt into ``parameters``, or into a chunk called ``Prompt``, and nothing else.
+Whatever else is JSON there is read by its keys.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from prompt_ensemble.data.gathering.kinds import kinds_in_settings
 from prompt_ensemble.data.gathering.prompt_records import read_prompt_record
 from prompt_ensemble.images.embedded_texts import PARAMETERS
 
+_CHUNKS = (PARAMETERS, "Prompt", "prompt")
 _NEGATIVE = re.compile(r"\n?\s*Negative prompt:\s*")
 _SETTINGS = re.compile(r"\n?(?:^|\n)\s*(?:Steps: \d+|Sampler: |Seed: \d+|CFG scale: )[^\n]*$")
 
 
 def read_plain_parameters(texts: Mapping[str, str]) -> Generation | None:
     """The text up to the negative prompt, or the record that it is."""
-    text = texts.get(PARAMETERS, "").strip()
+    text = next((texts[name].strip() for name in _CHUNKS if texts.get(name)), "")
     if text.startswith(("{", "[")):
         record = json_object(text)
         generation = read_prompt_record(record) if record else None

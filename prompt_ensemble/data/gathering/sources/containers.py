@@ -187,7 +187,8 @@ def _walk(folder: Path) -> Iterator[str]:
 
 def _is_hidden(name: str) -> bool:
     """Whether a name, or a folder in it, begins with a dot, or is what macOS adds to archives."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = [part for part in PurePosixPath(name).parts if part != ".."]
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def _limited(content: bytes, most_bytes: int) -> bytes:
