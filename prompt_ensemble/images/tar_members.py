@@ -38,7 +38,8 @@ class TarIndex:
     def find(self, name: str) -> tuple[int, int] | None:
         """Offset and size of a member."""
         encoded = _encoded(name)
-        place = int(np.searchsorted(self.names, np.bytes_(encoded)))
+        # Of the array's own kind, for NumPy would else convert all names at every search.
+        place = int(np.searchsorted(self.names, np.array(encoded, self.names.dtype)))
         if place == len(self) or self.names[place] != encoded:
             return None
         return int(self.offsets[place]), int(self.sizes[place])

@@ -49,8 +49,9 @@ def test_what_stands_beside_the_prompt_is_read_too(family):
 
 
 def test_weights_and_tags_are_left_in_the_prompt_as_it_was_typed():
-    typed = "(a fox:1.3), [snow] <lora:detail:0.5>"
-    assert generation_in(png({"parameters": parameters(typed)})).prompt == typed
+    for typed in ("(a fox:1.3), [snow] <lora:detail:0.5>", "[a fox, snow], art", "{{a fox}}, snow"):
+        assert generation_in(png({"parameters": parameters(typed)})).prompt == typed
+        assert generation_in(png({"parameters": typed})).prompt == typed
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from sd_parsers.data import PromptInfo
 from sd_parsers.exceptions import ParserError
 from sd_parsers.parsers import MANAGED_PARSERS, Parser
 
-from prompt_ensemble.core.records import parse_json
 from prompt_ensemble.data.gathering.generation import Generation, as_text
 from prompt_ensemble.data.gathering.kinds import kinds_in_record, kinds_in_settings
 from prompt_ensemble.images.embedded_texts import PARAMETERS
@@ -23,15 +22,12 @@ _FAULTS = (
     ParserError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     RecursionError, AssertionError,
 )  # fmt: skip
-"""What the parsers raise over texts that are not what they seem."""
+"""What the parsers raise over texts that are not what they seem, or JSON that is nested deeply."""
 _FORGE = re.compile(r"\bVersion: f\d")
-_JSON_CHUNKS = ("prompt", "workflow", "invokeai_metadata", "sd-metadata", "Comment")
 
 
 def read_known_tools(texts: Mapping[str, str]) -> Generation | None:
     """The first format that fits and has a prompt."""
-    if not _is_safe(texts):
-        return None
     for parser in _parsers():
         try:
             info = parser.parse(dict(texts))
@@ -46,18 +42,6 @@ def read_known_tools(texts: Mapping[str, str]) -> Generation | None:
 @cache
 def _parsers() -> tuple[Parser, ...]:
     return tuple(parser() for parser in MANAGED_PARSERS)  # type: ignore[abstract]
-
-
-def _is_safe(texts: Mapping[str, str]) -> bool:
-    """Whether JSON among the texts is one that can be read without deep recursion."""
-    for name in (*_JSON_CHUNKS, PARAMETERS):
-        text = texts.get(name, "")
-        if text.lstrip().startswith(("{", "[")):
-            try:
-                parse_json(text)
-            except ValueError:
-                return False
-    return True
 
 
 def _generation(info: PromptInfo, texts: Mapping[str, str]) -> Generation:

@@ -16,6 +16,7 @@ from prompt_ensemble.data.gathering.prompt_records import read_prompt_record
 from prompt_ensemble.images.embedded_texts import PARAMETERS
 
 _CHUNKS = (PARAMETERS, "Prompt", "prompt")
+_JSON = re.compile(r"[\[{]*\s*[\[{]\s*\"|[\[{]+$")
 _NEGATIVE = re.compile(r"\n?\s*Negative prompt:\s*")
 _SETTINGS = re.compile(r"\n?(?:^|\n)\s*(?:Steps: \d+|Sampler: |Seed: \d+|CFG scale: )[^\n]*$")
 
@@ -23,7 +24,7 @@ _SETTINGS = re.compile(r"\n?(?:^|\n)\s*(?:Steps: \d+|Sampler: |Seed: \d+|CFG sca
 def read_plain_parameters(texts: Mapping[str, str]) -> Generation | None:
     """The text up to the negative prompt, or the record that it is."""
     text = next((texts[name].strip() for name in _CHUNKS if texts.get(name)), "")
-    if text.startswith(("{", "[")):
+    if _JSON.match(text):  # a prompt may begin with brackets, too
         record = json_object(text)
         generation = read_prompt_record(record) if record else None
         return replace(generation, certainty="likely") if generation else None
