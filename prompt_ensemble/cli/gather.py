@@ -133,7 +133,7 @@ def summary(found: Gathered) -> str:
     from prompt_ensemble.data.gathering.gather import PAGE
     from prompt_ensemble.data.gathering.writing import LISTING
 
-    statistics = found.manifest["statistics"]
+    statistics = found.statistics
     left_out = [f"{count} {reason}" for reason, count in statistics["left_out"].items()]
     lines = [
         *(f"warning: {problem}" for problem in found.manifest["problems"]),

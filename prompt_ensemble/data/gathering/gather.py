@@ -16,6 +16,7 @@ from typing import Any
 from prompt_ensemble.core.errors import BadConfig, nearest_name
 from prompt_ensemble.core.files import require_writable, write_atomically
 from prompt_ensemble.core.progress import Progress, silent
+from prompt_ensemble.core.records import as_object, reading
 from prompt_ensemble.data.gathering.generation import KINDS
 from prompt_ensemble.data.gathering.judging import Encode, judge
 from prompt_ensemble.data.gathering.manifest import (
@@ -51,7 +52,13 @@ class Gathered:
     @property
     def kept(self) -> int:
         """Pairs in the set."""
-        return int(self.manifest["statistics"]["kept"])
+        return int(self.statistics["kept"])
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """Counts, as the manifest has them."""
+        with reading(self.out / MANIFEST, "the manifest of a gathered set"):
+            return as_object(self.manifest["statistics"])
 
 
 def gather(
@@ -84,6 +91,7 @@ def gather(
         finished = finished_manifest(out)
         assert finished is not None, "it was just written"
     shutil.rmtree(work, ignore_errors=True)
+    _sweep(out)
     return Gathered(out, finished)
 
 
@@ -105,6 +113,16 @@ def _request(sources: Sequence[Source], indices: Sequence[Path], options: Gather
     states = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in indices]
     text = json.dumps([parts, states, asdict(options)])
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _sweep(out: Path) -> None:
+    """Take away what a killed run had only begun to write."""
+    folders = [out, *((out / writer.path(0)).parent for writer in SHARD_WRITERS.values())]
+    for part in (part for folder in folders for part in folder.glob(".*.tmp")):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def _begin(out: Path, request: str) -> None:

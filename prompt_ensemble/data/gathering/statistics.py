@@ -10,7 +10,7 @@ from prompt_ensemble.core.text_faults import words
 from prompt_ensemble.data.gathering.row import Row
 
 _UNKNOWN = "not said"
-_SHOWN = 25
+_SHOWN = 15
 _LENGTHS = ((1, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, 160))
 _SIDES = ((1, 255), (256, 511), (512, 767), (768, 1023), (1024, 2047))
 _SHORTEST_WORD = 3
@@ -72,7 +72,7 @@ class Statistics:
             "Samplers": _most(self.samplers),
             "Languages": _most(self.languages),
             "Words of a prompt": _in_order(self.lengths, _LENGTHS),
-            "Longer side of the originals, in pixels": _in_order(self.sides, _SIDES),
+            "Longer side, in pixels": _in_order(self.sides, _SIDES),
             "Commonest words": _most(self.words),
             "Unsafe words": _most(self.unsafe),
         }

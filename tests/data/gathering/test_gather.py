@@ -130,6 +130,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
     assert main(["gather", *sources, "--out", str(out), *options]) == 0
     assert digests(out) == digests(tmp_path / "whole")
     assert not (out / ".gathering").exists()
+    assert {path.name for path in out.rglob(".*")} == {".request"}
 
 
 @pytest.mark.parametrize("layout", ["files", "webdataset"])

@@ -22,6 +22,8 @@ from prompt_ensemble.images.tar_members import read_index
 ZIPS = (".zip",)
 TARS = (".tar",)
 PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_MOST_UNPACKED = 4 * 2**30
+"""The largest member of a zip archive; Python stops at the size that a member declares."""
 _FAULTS = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, LookupError,
            NotImplementedError, RuntimeError, MemoryError)  # fmt: skip
 """What Python's readers raise over damaged members; RuntimeError is a password's."""
@@ -119,7 +121,10 @@ class Zip:
 
     def open(self, name: str) -> IO[bytes]:
         """A member as a stream."""
-        return self._archive.open(self._members[name])
+        member = self._members[name]
+        if member.file_size > _MOST_UNPACKED:
+            raise UnreadableMember(f"unpacks to more than {_MOST_UNPACKED >> 30} GiB")
+        return self._archive.open(member)
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """A member's bytes, unpacked no further than allowed."""

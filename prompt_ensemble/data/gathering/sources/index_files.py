@@ -6,7 +6,6 @@ Each yields records as it finds them; what a record means, ``prompt_records`` kn
 from __future__ import annotations
 
 import csv
-import io
 import re
 import zipfile
 import zlib
@@ -26,6 +25,7 @@ _CAPTION = "caption"
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 _LINK = re.compile(r"\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 _FEWEST_WORDS = 3
+_LONGEST_LINE = 16 * 2**20
 _RULE = re.compile(r"^[\s|:-]+$")
 
 
@@ -55,9 +55,17 @@ def _whole(file: IO[bytes]) -> bytes:
     return content.removeprefix(b"\xef\xbb\xbf")
 
 
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Line after line, none without end."""
+    while line := file.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"a line is longer than {_LONGEST_LINE >> 20} MiB")
+        yield line
+
+
 def _of_table(file: IO[bytes], delimiter: str = ",") -> Iterator[Record]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    for row in csv.DictReader(text, delimiter=delimiter):
+    lines = (line.decode("utf-8-sig") for line in _lines(file))
+    for row in csv.DictReader(lines, delimiter=delimiter):
         yield {name: cell for name, cell in row.items() if isinstance(name, str) and cell}
 
 
@@ -66,7 +74,7 @@ def _of_tabs(file: IO[bytes]) -> Iterator[Record]:
 
 
 def _of_json_lines(file: IO[bytes]) -> Iterator[Record]:
-    for line in file:
+    for line in _lines(file):
         if line.strip():
             yield as_object(parse_json(line))
 
