@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from PIL import Image
+from PIL.PngImagePlugin import iTXt
 
 from prompt_ensemble.images.decode import open_image, to_rgb, upright
 
@@ -55,7 +56,15 @@ def _texts(image: Image.Image) -> Iterator[tuple[str, str]]:
         if name == "comment":
             yield DESCRIPTION, _decoded(value)
         elif isinstance(value, str) and name != XMP:
-            yield str(name), value
+            yield str(name), value if isinstance(value, iTXt) else _as_utf_8(value)
+
+
+def _as_utf_8(text: str) -> str:
+    """UTF-8 that a program wrote where PNG says Latin-1, read again as what it is."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _of_exif(image: Image.Image) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,12 @@ def test_either_order_of_utf_16_is_told_apart(text, order):
     assert texts_in(with_exif(utf_16(text, order)))[PARAMETERS] == text
 
 
+@pytest.mark.parametrize("text", ["Füchsin", "狐", "a fox"])
+def test_utf_8_where_latin_1_should_be_is_read_as_what_it_is(text):
+    assert texts_in(png({"a": text.encode().decode("latin-1")}))["a"] == text
+    assert texts_in(png({"a": text}))["a"] == text
+
+
 def test_comments_of_jpeg_are_descriptions():
     file = io.BytesIO()
     picture().save(file, "JPEG", comment=b"a fox in the snow")

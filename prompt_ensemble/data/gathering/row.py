@@ -75,12 +75,16 @@ def table_of(rows: list[Row]) -> pyarrow.Table:
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file of ours."""
-    return [Row(**values) for values in pyarrow.parquet.read_table(path).to_pylist()]
+    return [Row(**values) for values in _read(path, None).to_pylist()]
 
 
 def read_columns(path: Path, *names: str) -> dict[str, list[Any]]:
     """Some columns alone."""
-    columns: dict[str, list[Any]] = pyarrow.parquet.read_table(
-        path, columns=list(names)
-    ).to_pydict()
+    columns: dict[str, list[Any]] = _read(path, list(names)).to_pydict()
     return columns
+
+
+def _read(path: Path, columns: list[str] | None) -> pyarrow.Table:
+    # Not by ``read_table``, which takes a folder called ``size=512`` for one more column.
+    with pyarrow.parquet.ParquetFile(path) as file:
+        return file.read(columns)

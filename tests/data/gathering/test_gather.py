@@ -373,10 +373,37 @@ def test_the_manifest_says_what_it_was_made_of(tmp_path):
     assert set(manifest["files"]) == {"images/00000", "pairs.jsonl", "prompts.csv", "table.parquet"}
 
 
+def test_a_set_may_be_written_within_its_source(tmp_path):
+    write_images(tmp_path, 3)
+    assert gather([str(tmp_path)], tmp_path / "out").kept == 3
+    assert gather([str(tmp_path)], tmp_path / "out").kept == 3
+
+
+def test_names_that_are_no_utf_8_are_no_obstacle(tmp_path):
+    folder = write_images(tmp_path / "images", 1)
+    (folder / "000.png").rename(folder / os.fsdecode(b"\xff.png"))
+    (folder / "m.csv").write_text("image,prompt\na.png,other\n")
+    assert gather([str(folder)], tmp_path / "out").kept == 1
+
+
+def test_thousands_of_archives_keep_few_files_open(tmp_path, monkeypatch):
+    folder = tmp_path / "set"
+    content = write_images(tmp_path / "images", 1) / "000.png"
+    folder.mkdir()
+    for number in range(60):
+        with zipfile.ZipFile(folder / f"{number:02}.zip", "w") as archive:
+            archive.write(content, "a.png")
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    assert gather([str(folder)], tmp_path / "out").kept == 60
+    assert len(list(descriptors.iterdir())) < before + 30
+
+
 def test_rows_and_their_columns_are_one(tmp_path):
     rows = [Row("s", "a.png", hash=2**64 - 1), Row("s", "b.png", reasons.NO_PROMPT)]
-    reasons.write_rows(tmp_path / "r.parquet", rows)
-    assert reasons.read_rows(tmp_path / "r.parquet") == rows
+    file = tmp_path / "size=512" / "r.parquet"
+    reasons.write_rows(file, rows)
+    assert reasons.read_rows(file) == rows
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.data.gathering.prompt_records import Columns, read_prompt_record
 from prompt_ensemble.data.gathering.sources.containers import Folder
-from prompt_ensemble.data.gathering.sources.index import Index
+from prompt_ensemble.data.gathering.sources.index import Index, IndexFile
 from prompt_ensemble.data.gathering.sources.index_files import read_index_file
 
 PROMPT = "a fox, in snow"
@@ -34,9 +34,9 @@ FILES = {
 
 
 def index_of(folder: Path, *names: str) -> Index:
-    index = Index(folder / ".work" / "index.sqlite")
+    index = IndexFile(folder / ".work" / "index.sqlite").new()
     for name in names:
-        index.add(read_index_file(Folder(folder), name), "", Columns())
+        index.add(read_index_file(Folder(folder, folder / ".work"), name), "", Columns())
     return index
 
 
@@ -87,4 +87,4 @@ def test_names_that_lead_outside_are_no_images(tmp_path):
 def test_a_broken_index_is_one_line(content, tmp_path):
     (tmp_path / "x.json").write_text(content, encoding="latin-1")
     with pytest.raises(BadConfig, match=r"x\.json cannot be read as an index"):
-        list(read_index_file(Folder(tmp_path), "x.json"))
+        list(read_index_file(Folder(tmp_path, tmp_path / "out"), "x.json"))

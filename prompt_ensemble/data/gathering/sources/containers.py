@@ -12,6 +12,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
@@ -24,6 +25,8 @@ TARS = (".tar",)
 PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _MOST_UNPACKED = 4 * 2**30
 """The largest member of a zip archive; Python stops at the size that a member declares."""
+_OPEN_ZIPS = 16
+"""A set may have thousands of archives, and a process may not have as many files open."""
 _FAULTS = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, LookupError,
            NotImplementedError, RuntimeError, MemoryError)  # fmt: skip
 """What Python's readers raise over damaged members; RuntimeError is a password's."""
@@ -58,11 +61,12 @@ class Container(Protocol):
 def open_container(path: Path, work: Path) -> Container:
     """The container at a path, or one line that says what is wrong with it.
 
-    A compressed tar archive is unpacked into a plain one in ``work``.
+    A compressed tar archive is unpacked into a plain one in ``work``, the hidden folder within the
+    one that is filled.
     """
     try:
         if path.is_dir():
-            return Folder(path)
+            return Folder(path, work.parent)
         if path.name.lower().endswith(ZIPS):
             return Zip(path)
         packed = path.name.lower().endswith(PACKED_TARS)
@@ -75,9 +79,10 @@ def open_container(path: Path, work: Path) -> Container:
 class Folder:
     """Files at any depth, hidden ones left out."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, without: Path) -> None:
+        """``without`` is a folder that is left out: what is gathered may be written within."""
         self.path = path
-        self.names = sorted(_walk(path))
+        self.names = sorted(_walk(path, without.resolve()))
 
     def has(self, name: str) -> bool:
         """Whether the file is there, and within the folder."""
@@ -109,22 +114,26 @@ class Zip:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._archive = zipfile.ZipFile(path)
-        members = (member for member in self._archive.infolist() if not member.is_dir())
-        # Of two members with one name Python reads the later.
-        self._members = {member.filename: member for member in members}
-        self.names = sorted(name for name in self._members if not _is_hidden(name))
+        self._state = _state(path)
+        files = {
+            member.filename
+            for member in _opened_zip(path, self._state).infolist()
+            if not member.is_dir()
+        }
+        self.names = sorted(name for name in files if not _is_hidden(name))
+        self._known = frozenset(self.names)
 
     def has(self, name: str) -> bool:
         """Whether there is such a member."""
-        return name in self._members
+        return name in self._known
 
     def open(self, name: str) -> IO[bytes]:
         """A member as a stream."""
-        member = self._members[name]
+        archive = _opened_zip(self.path, self._state)
+        member = archive.getinfo(name)
         if member.file_size > _MOST_UNPACKED:
             raise UnreadableMember(f"unpacks to more than {_MOST_UNPACKED >> 30} GiB")
-        return self._archive.open(member)
+        return archive.open(member)
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """A member's bytes, unpacked no further than allowed."""
@@ -136,7 +145,7 @@ class Zip:
 
     def fingerprint(self) -> str:
         """Size and time of the archive."""
-        return _state(self.path)
+        return self._state
 
 
 class Tar:
@@ -145,10 +154,8 @@ class Tar:
     def __init__(self, path: Path, plain: Path | None = None) -> None:
         """``plain`` is where a compressed archive was unpacked to."""
         self.path = path
-        plain = plain or path
-        self._index = read_index(plain)
-        self._size = plain.stat().st_size
-        self._file = plain.open("rb")
+        self._plain = plain or path
+        self._index = read_index(self._plain)
         every = (self._index.name(place) for place in range(len(self._index)))
         self.names = [name for name in every if not _is_hidden(name)]
 
@@ -158,7 +165,7 @@ class Tar:
 
     def open(self, name: str) -> IO[bytes]:
         """A member as a stream, in memory."""
-        return io.BytesIO(self.read(name, self._size))
+        return io.BytesIO(self.read(name, _MOST_UNPACKED))
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """A member's bytes."""
@@ -166,13 +173,20 @@ class Tar:
         if size > most_bytes:
             raise UnreadableMember(f"{size} bytes, more than the {most_bytes} allowed")
         try:
-            return os.pread(self._file.fileno(), size, offset)
-        except (OSError, OverflowError) as error:
+            with self._plain.open("rb") as file:
+                return os.pread(file.fileno(), size, offset)
+        except (OSError, OverflowError, MemoryError) as error:
             raise UnreadableMember(f"cannot be read ({error})") from error
 
     def fingerprint(self) -> str:
         """Size and time of the archive."""
         return _state(self.path)
+
+
+@lru_cache(_OPEN_ZIPS)
+def _opened_zip(path: Path, state: str) -> zipfile.ZipFile:
+    """An archive that stays open while it is one of the last ones used."""
+    return zipfile.ZipFile(path)
 
 
 def is_inside(name: str) -> bool:
@@ -181,9 +195,13 @@ def is_inside(name: str) -> bool:
     return bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def _walk(folder: Path, without: Path) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and Path(root, name).resolve() != without
+        ]
         inner = Path(root).relative_to(folder)
         for name in names:
             if not name.startswith(".") and Path(root, name).is_file():

@@ -19,7 +19,7 @@ from prompt_ensemble.data.gathering.sources.containers import (
 )
 from prompt_ensemble.data.gathering.sources.hub import HUB, fetched_set
 from prompt_ensemble.data.gathering.sources.image_files import ImageFiles
-from prompt_ensemble.data.gathering.sources.index import Index
+from prompt_ensemble.data.gathering.sources.index import Index, IndexFile
 from prompt_ensemble.data.gathering.sources.index_files import SUFFIXES, read_index_file
 from prompt_ensemble.data.gathering.sources.tables import open_image_rows
 from prompt_ensemble.images.find import is_image_name
@@ -42,7 +42,7 @@ class SourceOpener:
     def __init__(self, work: Path, columns: Columns, indices: Sequence[Path]) -> None:
         self._work = work
         self._columns = columns
-        self._made = 0
+        self._rows = IndexFile(work / "index.sqlite")
         self._chosen = [self._chosen_index(path) for path in indices]
         self.opened = Opened()
 
@@ -139,8 +139,7 @@ class SourceOpener:
         return index
 
     def _new_index(self) -> Index:
-        self._made += 1
-        return Index(self._work / f"index-{self._made:05}.sqlite")
+        return self._rows.new()
 
     def _try(self, open_: object, *arguments: object, **more: object) -> object:
         """A file of many is opened; if it cannot be, it is named and the others go on."""
