@@ -35,6 +35,8 @@ from prompt_ensemble.images.perceptual_hash import perceptual_hash
 _QUALITY = 92
 _KEPT_AS_THEY_ARE = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG", ".png"))
 """How files begin that every program reads."""
+_LONGEST_NAME = 255
+"""Of a file; an archive may hold longer ones, which no system would have made."""
 _NUMBERED = re.compile(r"^(?:\d{2,}[-_ ]+)+|[-_ ]+(?:\d+|[0-9a-f]{8,})$")
 """Counters and digests that programs put before and behind a prompt in a name."""
 
@@ -145,7 +147,7 @@ def _of_sidecar(text: str) -> Generation | None:
 
 def _of_name(name: str) -> Generation | None:
     """The words of a file's name, without counters and digests."""
-    stem = PurePosixPath(name).stem
+    stem = PurePosixPath(name).stem[:_LONGEST_NAME]
     while (shorter := _NUMBERED.sub("", stem)) != stem:
         stem = shorter
     words = stem.replace("_", " ").strip()

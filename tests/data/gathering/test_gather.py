@@ -413,6 +413,7 @@ def test_rows_and_their_columns_are_one(tmp_path):
         (["empty"], "empty holds no images"),
         (["text.xyz"], r"text.xyz is none of"),
         (["empty", "--index", "text.xyz"], "text.xyz is no index"),
+        (["images.csv", "--prompt-column", "said"], "none named 'said'"),
         (["hub:someone/something"], "hub:someone/something cannot be fetched"),
     ],
 )
@@ -422,6 +423,7 @@ def test_what_cannot_be_gathered_is_one_line(arguments, message, tmp_path, monke
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.xyz").touch()
+    (tmp_path / "images.csv").write_text("image,prompt\na.png,a fox\n")
     assert main(["gather", *arguments, "--out", "out", "--quiet"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

@@ -47,7 +47,7 @@ class ImageFiles:
         try:
             return self.container.read(name, MOST_BYTES)
         except UnreadableMember as error:
-            raise UnreadableImage(f"{self.container.path}/{name}: {error}") from error
+            raise UnreadableImage(f"{self.name}/{name}: {error}") from error
 
     def _beside(self, name: str) -> Beside:
         found = next((found for index in self.indices if (found := index.find(name))), None)

@@ -66,7 +66,11 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 def _of_table(file: IO[bytes], delimiter: str = ",") -> Iterator[Record]:
     lines = (line.decode("utf-8-sig") for line in _lines(file))
     for row in csv.DictReader(lines, delimiter=delimiter):
-        yield {name: cell for name, cell in row.items() if isinstance(name, str) and cell}
+        yield {
+            name: cell
+            for name, cell in row.items()
+            if isinstance(name, str) and isinstance(cell, str)
+        }
 
 
 def _of_tabs(file: IO[bytes]) -> Iterator[Record]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from prompt_ensemble.core.errors import BadConfig
-from prompt_ensemble.data.gathering.prompt_records import Columns
+from prompt_ensemble.data.gathering.prompt_records import Columns, check_columns
 from prompt_ensemble.data.gathering.sources.candidate import Source
 from prompt_ensemble.data.gathering.sources.containers import (
     PACKED_TARS,
@@ -84,18 +86,19 @@ class SourceOpener:
         archives = [inner for inner in folder.names if inner.lower().endswith(_ARCHIVES)]
         listings = []
         for inner in tables:
-            if not self._try(self._open_table, path / inner, f"{name}/{inner}"):
-                listings.append(inner)
+            with self._going_on():
+                if not self._open_table(path / inner, f"{name}/{inner}"):
+                    listings.append(inner)
         index = self._index_of(folder, {*tables} - {*listings})
         self._add_images(folder, name, [index])
         for inner in archives:
-            self._try(self._open_archive, path / inner, f"{name}/{inner}", (index,))
+            with self._going_on():
+                self._open_archive(path / inner, f"{name}/{inner}", (index,))
 
-    def _open_archive(self, path: Path, name: str, outer: Sequence[Index]) -> bool:
+    def _open_archive(self, path: Path, name: str, outer: Sequence[Index]) -> None:
         """The images of an archive; an index outside may name them, too."""
         container = open_container(path, self._work)
         self._add_images(container, name, [self._index_of(container, ()), *outer])
-        return True
 
     def _open_table(self, path: Path, name: str) -> bool:
         """The images in a table; false if it holds none and may be an index."""
@@ -106,9 +109,7 @@ class SourceOpener:
 
     def _open_listing(self, path: Path, name: str) -> None:
         """The images that an index file names, from its folder on."""
-        container = _Named(path.parent)
-        index = self._new_index()
-        index.add(read_index_file(container, path.name), "", self._columns, chosen=True)
+        container, index = _Named(path.parent), self._chosen_index(path)
         there = [image for image in index.paths() if container.has(image)]
         absent = index.count - len(there)
         if absent:
@@ -123,31 +124,32 @@ class SourceOpener:
 
     def _index_of(self, container: Container, without: Iterable[str]) -> Index:
         """Everything that the index files of a container say; a broken one costs itself only."""
-        index = self._new_index()
+        index = self._rows.new()
         for name in _index_names(container, set(without)):
-            folder = str(PurePosixPath(name).parent)
-            records = read_index_file(container, name)
-            self._try(index.add, records, "" if folder == "." else folder, self._columns)
+            with self._going_on():
+                folder = PurePosixPath(name).parent.as_posix().removeprefix(".")
+                index.add(read_index_file(container, name), folder, self._columns)
         return index
 
     def _chosen_index(self, path: Path) -> Index:
         """An index that the user names; whatever is wrong with it ends the run."""
         if path.suffix.lower() not in SUFFIXES:
             raise BadConfig(f"{path} is no index; expected one of {', '.join(SUFFIXES)}")
-        index = self._new_index()
-        index.add(read_index_file(_Named(path.parent), path.name), "", self._columns, chosen=True)
+        index = self._rows.new()
+        records = read_index_file(_Named(path.parent), path.name)
+        first = next(records, None)
+        if first is not None:
+            check_columns(first, self._columns, str(path))
+            index.add(chain([first], records), "", self._columns, chosen=True)
         return index
 
-    def _new_index(self) -> Index:
-        return self._rows.new()
-
-    def _try(self, open_: object, *arguments: object, **more: object) -> object:
-        """A file of many is opened; if it cannot be, it is named and the others go on."""
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """A file of many that cannot be opened is named, and the others go on."""
         try:
-            return open_(*arguments, **more)  # type: ignore[operator]
+            yield
         except BadConfig as error:
             self.opened.problems.append(str(error))
-            return True
 
 
 class _Named(Folder):
@@ -160,17 +162,13 @@ class _Named(Folder):
 
 def _index_names(container: Container, without: set[str]) -> Iterator[str]:
     """Index files; JSON that is called as an image beside it is that image's own."""
-    stems = {
-        str(PurePosixPath(name).with_suffix(""))
-        for name in container.names
-        if is_image_name(PurePosixPath(name).name)
-    }
-    for name in container.names:
-        path = PurePosixPath(name)
-        own = path.suffix.lower() == ".json" and str(path.with_suffix("")).removesuffix(
-            ".swarm"
-        ) in (stems)
-        if path.suffix.lower() in SUFFIXES and name not in without and not own:
+    paths = [PurePosixPath(name) for name in container.names]
+    images = {str(path.with_suffix("")) for path in paths if is_image_name(path.name)}
+    for name, path in zip(container.names, paths, strict=True):
+        suffix = path.suffix.lower()
+        stem = str(path.with_suffix("")).removesuffix(".swarm")
+        is_sidecar = suffix == ".json" and stem in images
+        if suffix in SUFFIXES and name not in without and not is_sidecar:
             yield name
 
 

@@ -49,7 +49,7 @@ class ImageRows:
         except _ARROW_FAULTS as error:
             reason = " ".join(str(error).split())[:200]
             for lost in range(place, last):
-                read = partial(_refuse, f"{self.path}: row {lost} cannot be read ({reason})")
+                read = partial(_refuse, f"{self.name}: row {lost} cannot be read ({reason})")
                 yield Candidate(f"{lost:09}", read, Beside)
 
     def _candidate(self, row: dict[str, Any], place: int) -> Candidate:
@@ -59,7 +59,7 @@ class ImageRows:
             named = image.get(_PATH)
             name = str(named) if named else name
             image = image.get(_BYTES)
-        where = f"{self.path}: row {place}"
+        where = f"{self.name}: row {place}"
         read = partial(bytes, image) if image else partial(_refuse, f"{where} holds no image")
         return Candidate(name, read, partial(Beside, row))
 
