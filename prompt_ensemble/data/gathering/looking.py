@@ -23,6 +23,7 @@ from prompt_ensemble.data.gathering.row import (
     NO_PROMPT,
     NOTHING_LEFT,
     SMALL,
+    TOO_LONG,
     UNREADABLE,
     UNSAFE,
     Row,
@@ -123,6 +124,8 @@ def reason_to_leave_out(row: Row, options: GatherOptions) -> str:
         return kinds[0]
     if not row.prompt:
         return NOTHING_LEFT
+    if len(row.original) >= LONGEST_PROMPT:
+        return TOO_LONG
     if min(row.width, row.height) < options.smallest_side:
         return SMALL
     if options.languages and row.language not in options.languages:

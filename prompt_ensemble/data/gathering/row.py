@@ -13,6 +13,7 @@ from prompt_ensemble.core.files import atomic_file
 
 UNREADABLE = "unreadable"
 NO_PROMPT = "no prompt"
+TOO_LONG = "prompt too long"
 NOTHING_LEFT = "prompt is empty once cleaned"
 SMALL = "too small"
 UNSAFE = "unsafe words"

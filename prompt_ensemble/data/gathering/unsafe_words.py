@@ -10,7 +10,7 @@ from prompt_ensemble.core.text_faults import words
 
 _UNSAFE = frozenset((
     "anal", "areola", "bdsm", "beheaded", "blowjob", "bondage", "boobs", "breasts",
-    "cleavage", "cock", "corpse", "creampie", "cum", "decapitated", "dick", "dildo",
+    "cleavage", "corpse", "creampie", "cum", "decapitated", "dildo",
     "dismembered", "ejaculation", "erotic", "erotica", "explicit", "fellatio", "fetish",
     "futa", "genitals", "gore", "gory", "handjob", "hentai", "horny", "lewd", "lingerie",
     "loli", "masturbating", "masturbation", "milf", "mutilated", "naked", "nipple",

@@ -68,5 +68,5 @@ def test_parts_together_are_clean_too(parts):
 @pytest.mark.parametrize("part", SLOW)
 def test_no_text_takes_long(part):
     start = time.process_time()
-    clean_prompt(part * (LONGEST_PROMPT // len(part)))
-    assert time.process_time() - start < 2
+    clean_prompt(part * (LONGEST_PROMPT // 2 // len(part)))
+    assert time.process_time() - start < 1

@@ -341,6 +341,15 @@ def test_files_may_stay_as_they_are(tmp_path):
     assert pair.image.read_bytes() == (folder / "000.png").read_bytes()
 
 
+def test_an_article_is_no_prompt(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png({}))
+    (folder / "a.txt").write_text("a fox " * 5000)
+    gather([str(folder)], tmp_path / "out")
+    assert [row["left_out"] for row in rows_of(tmp_path / "out")] == [reasons.TOO_LONG]
+
+
 def test_small_images_other_languages_and_unsafe_words_may_be_left_out(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()

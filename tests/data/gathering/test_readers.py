@@ -1,6 +1,7 @@
 """Every family of metadata read back, and what tells that a prompt is not all."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from generated_images import (
     comfyui_graph,
     comfyui_workflow,
     invokeai,
+    novelai,
     parameters,
     png,
 )
@@ -136,6 +138,18 @@ def test_invokeais_mode_is_read():
     record = {**invokeai(), "generation_mode": "inpaint", "controlnets": [{"image": "x"}]}
     found = generation_in(png({"invokeai_metadata": json.dumps(record)}))
     assert set(found.kinds) == {INPAINTING, CONTROLNET}
+
+
+@pytest.mark.parametrize("name", ["parameters", "Dream", "Description", "prompt", "Source"])
+@pytest.mark.parametrize(
+    "part", [" ", "\n ", ", ", "[", '"', "Hashes: {", "Mask blur ", "http://a "]
+)
+def test_no_text_takes_long(name, part):
+    texts = novelai() | {name: '"' + part * (2**16 // len(part) - 1)}
+    start = time.process_time()
+    read_generation(texts)
+    read_generation({name: part * (2**20 // len(part))})
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ _FAULTS = (
     RecursionError, AssertionError,
 )  # fmt: skip
 """What the parsers raise over texts that are not what they seem, or JSON that is nested deeply."""
+_LONGEST_SETTINGS = 2**13
 _FORGE = re.compile(r"\bVersion: f\d")
 
 
@@ -48,7 +49,9 @@ def _generation(info: PromptInfo, texts: Mapping[str, str]) -> Generation:
     """What the parser found; several samplers with one prompt say it once."""
     sampler = info.samplers[0]
     tool = str(info.generator.value)
-    settings = texts.get(PARAMETERS, "")
+    parameters = texts.get(PARAMETERS, "")
+    start = max(0, parameters.rfind("Steps: "))
+    settings = parameters[start : start + _LONGEST_SETTINGS]
     kinds = kinds_in_record({**info.metadata, **sampler.parameters})
     if tool == "AUTOMATIC1111":
         kinds = kinds_in_settings(settings)
