@@ -137,7 +137,7 @@ def summary(found: Gathered) -> str:
     left_out = [f"{count} {reason}" for reason, count in statistics["left_out"].items()]
     lines = [
         *(f"warning: {problem}" for problem in found.manifest["problems"]),
-        f"{found.kept} pairs of {statistics['looked_at']} images in {found.out / LISTING}",
+        f"{found.kept} pairs of {statistics['images']} images in {found.out / LISTING}",
         *([f"left out: {', '.join(left_out)}"] if left_out else []),
         f"near-duplicate images: {statistics['near_duplicate_images']}; images whose prompt an "
         f"earlier one has: {statistics['images_whose_prompt_came_before']}",

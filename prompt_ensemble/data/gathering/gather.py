@@ -32,7 +32,7 @@ from prompt_ensemble.data.gathering.prompt_records import Columns
 from prompt_ensemble.data.gathering.shards import SHARD_WRITERS
 from prompt_ensemble.data.gathering.sources.candidate import Source
 from prompt_ensemble.data.gathering.sources.opening import SourceOpener
-from prompt_ensemble.data.gathering.steps import plan_steps, take_steps
+from prompt_ensemble.data.gathering.steps import plan_steps, run_steps
 from prompt_ensemble.data.gathering.writing import write_set
 
 PAGE = "report.html"
@@ -82,7 +82,7 @@ def gather(
     finished = finished_manifest(out)
     if finished is None:
         steps = plan_steps(opened.sources, work)
-        take_steps(steps, options, workers, progress)
+        run_steps(steps, options, workers, progress)
         judgement = judge(steps, options, encode, progress)
         found, shards = write_set(steps, judgement, options, out, progress)
         title = f"Pairs gathered from {', '.join(source.name for source in opened.sources[:5])}"

@@ -24,6 +24,7 @@ from prompt_ensemble.data.normalising import normalise
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 NONE = -1
+REASONS = (SAME_IMAGE, SAME_PROMPT, NEAR_PROMPT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Judgement:
 
     dropped: np.ndarray
     """``(N,)`` small integers: 0, or one more than the place in ``REASONS``."""
-    like: np.ndarray
+    near_duplicate_of: np.ndarray
     """``(N,)`` int64: the earlier row whose image is nearly the same, or -1."""
     images: int
     """Near-duplicate images found, dropped or not."""
@@ -45,33 +46,34 @@ class Judgement:
         return REASONS[code - 1] if code else ""
 
 
-REASONS = (SAME_IMAGE, SAME_PROMPT, NEAR_PROMPT)
-
-
 def judge(
     steps: Sequence[Step], options: GatherOptions, encode: Encode | None, progress: Progress
 ) -> Judgement:
     """All rows against each other; of each only a hash and a digest are held in memory."""
     hashes, keys, kept = _read(steps)
     dropped = np.zeros(len(kept), np.int8)
-    like = np.full(len(kept), NONE, np.int64)
+    near_duplicate_of = np.full(len(kept), NONE, np.int64)
     places = np.flatnonzero(kept)
     first = places[first_near_images(hashes[places], options.near_bits, progress=progress)]
     again = first != places
-    like[places[again]] = first[again]
+    near_duplicate_of[places[again]] = first[again]
     if options.drop_near_images:
-        dropped[places[again]] = 1
+        dropped[places[again]] = _code(SAME_IMAGE)
         places = places[~again]
     _, firsts = np.unique(keys[places], return_index=True)
     prompts = len(places) - len(firsts)
     if options.images_per_prompt:
         enough = _beyond(keys[places], options.images_per_prompt)
-        dropped[places[enough]] = 2
+        dropped[places[enough]] = _code(SAME_PROMPT)
         places = places[~enough]
     if options.near_prompts and encode:
         near = _near_prompts(steps, places, keys, options.near_prompts, encode, progress)
-        dropped[places[near]] = 3
-    return Judgement(dropped, like, int(again.sum()), prompts)
+        dropped[places[near]] = _code(NEAR_PROMPT)
+    return Judgement(dropped, near_duplicate_of, int(again.sum()), prompts)
+
+
+def _code(reason: str) -> int:
+    return REASONS.index(reason) + 1
 
 
 def _read(steps: Sequence[Step]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

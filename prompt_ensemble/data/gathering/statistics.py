@@ -25,7 +25,7 @@ Counts = list[tuple[str, int]]
 class Statistics:
     """Counters over all rows; those of prompts and images are over the pairs kept."""
 
-    looked_at: int = 0
+    images: int = 0
     kept: int = 0
     near_images: int = 0
     repeated_prompts: int = 0
@@ -44,7 +44,7 @@ class Statistics:
 
     def add(self, row: Row) -> None:
         """One more row."""
-        self.looked_at += 1
+        self.images += 1
         if row.left_out:
             self.left_out[row.left_out] += 1
             return
@@ -80,7 +80,7 @@ class Statistics:
     def as_record(self) -> dict[str, object]:
         """For the manifest."""
         return {
-            "looked_at": self.looked_at,
+            "images": self.images,
             "kept": self.kept,
             "left_out": dict(_most(self.left_out)),
             "near_duplicate_images": self.near_images,

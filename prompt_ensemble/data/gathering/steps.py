@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from prompt_ensemble.core.progress import Progress
-from prompt_ensemble.data.gathering.looking import look_at
+from prompt_ensemble.data.gathering.examining import examine
 from prompt_ensemble.data.gathering.options import GatherOptions
 from prompt_ensemble.data.gathering.row import Row, write_rows
 from prompt_ensemble.data.gathering.sources.candidate import Source
@@ -49,15 +49,15 @@ def plan_steps(sources: Sequence[Source], work: Path) -> list[Step]:
     ]
 
 
-def take_steps(
+def run_steps(
     steps: Sequence[Step], options: GatherOptions, workers: int, progress: Progress
 ) -> None:
     """Every step that is not done yet."""
     total = sum(step.last - step.first for step in steps)
-    with progress("looking at images", total) as advance, ThreadPoolExecutor(workers) as pool:
+    with progress("examining images", total) as advance, ThreadPoolExecutor(workers) as pool:
         for step in steps:
             if not step.rows.exists():
-                _take(step, options, pool)
+                _run_step(step, options, pool)
             advance(step.last - step.first)
 
 
@@ -72,7 +72,7 @@ def _step(source: Source, number: int, first: int, work: Path) -> Step:
     return Step(source, first, last, work / f"{stem}.parquet", work / f"{stem}.tar")
 
 
-def _take(step: Step, options: GatherOptions, pool: ThreadPoolExecutor) -> None:
+def _run_step(step: Step, options: GatherOptions, pool: ThreadPoolExecutor) -> None:
     """Look at the candidates of a step; pictures go to the disk as they come."""
     rows: list[Row] = []
     write_tar(step.pictures, _pictures(step, options, pool, rows))
@@ -83,10 +83,10 @@ def _pictures(
     step: Step, options: GatherOptions, pool: ThreadPoolExecutor, rows: list[Row]
 ) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of the pictures kept; every row is added to ``rows``."""
-    look = partial(look_at, source=step.source.name, options=options)
+    examine_one = partial(examine, source=step.source.name, options=options)
     candidates = step.source.candidates(step.first, step.last)
     while batch := list(islice(candidates, _IN_MEMORY)):
-        for looked in pool.map(look, batch):
-            if not looked.row.left_out:
-                yield picture_name(len(rows), looked.row.suffix), looked.content
-            rows.append(looked.row)
+        for examined in pool.map(examine_one, batch):
+            if not examined.row.left_out:
+                yield picture_name(len(rows), examined.row.suffix), examined.content
+            rows.append(examined.row)

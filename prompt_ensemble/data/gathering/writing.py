@@ -29,12 +29,12 @@ LISTING = "pairs.jsonl"
 PROMPTS = "prompts.csv"
 TABLE = "table.parquet"
 _SCHEMA = SCHEMA.append(pyarrow.field("image", pyarrow.string())).append(
-    pyarrow.field("like", pyarrow.int64())
+    pyarrow.field("near_duplicate_of", pyarrow.int64())
 )
 
 
 @dataclass
-class _Shelf:
+class _PendingShard:
     """Pairs that wait until they fill a shard, and steps whose pictures are still needed."""
 
     out: Path
@@ -68,7 +68,7 @@ def write_set(
 ) -> tuple[Statistics, int]:  # fmt: skip
     """Everything but the manifest and the page; the statistics and the number of shards."""
     found = Statistics(near_images=judgement.images, repeated_prompts=judgement.prompts)
-    shelf = _Shelf(out, options)
+    pending = _PendingShard(out, options)
     with ExitStack() as files:
         tables = _Tables.open(out, files)
         advance = files.enter_context(progress("writing", len(judgement.dropped)))
@@ -81,14 +81,14 @@ def write_set(
                 images.append("" if row.left_out else _image_path(kept, options))
                 if not row.left_out:
                     tables.add_pair(kept, images[-1])
-                    shelf.add(kept)
+                    pending.add(kept)
                 found.add(row)
-            tables.add_rows(rows, images, judgement.like[start : start + len(rows)])
-            shelf.read.append(step)
+            tables.add_rows(rows, images, judgement.near_duplicate_of[start : start + len(rows)])
+            pending.read.append(step)
             start += len(rows)
             advance(len(rows))
-        shelf.flush()
-    return found, shelf.shards
+        pending.flush()
+    return found, pending.shards
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,12 @@ class _Tables:
         self.listing.write(json.dumps(pair, ensure_ascii=False).encode() + b"\n")
         self.prompts.write(_csv(kept.key, row.prompt, row.source))
 
-    def add_rows(self, rows: list[Row], images: list[str], like: np.ndarray) -> None:
+    def add_rows(self, rows: list[Row], images: list[str], near: np.ndarray) -> None:
         """Rows with the image that they became, and the row that they are like."""
         table = table_of(rows).append_column("image", pyarrow.array(images, pyarrow.string()))
-        self.table.write_table(table.append_column("like", pyarrow.array(like, pyarrow.int64())))
+        self.table.write_table(
+            table.append_column("near_duplicate_of", pyarrow.array(near, pyarrow.int64()))
+        )
 
 
 def _judged(rows: Sequence[Row], judgement: Judgement, start: int) -> list[Row]:

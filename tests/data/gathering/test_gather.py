@@ -316,7 +316,7 @@ def test_near_images_and_repeated_prompts_are_counted_and_dropped(tmp_path):
     found = gather([str(folder)], tmp_path / "one")
     assert found.manifest["statistics"]["near_duplicate_images"] == 1
     assert found.manifest["statistics"]["images_whose_prompt_came_before"] == 1
-    assert [row["like"] for row in rows_of(tmp_path / "one")] == [-1, -1, 0, -1]
+    assert [row["near_duplicate_of"] for row in rows_of(tmp_path / "one")] == [-1, -1, 0, -1]
     options = GatherOptions(drop_near_images=True, images_per_prompt=1)
     gather([str(folder)], tmp_path / "two", options)
     left_out = [row["left_out"] for row in rows_of(tmp_path / "two")]

@@ -10,7 +10,7 @@ Record = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class Beside:
+class SideInformation:
     """What lies beside an image."""
 
     record: Record | None = None
@@ -29,7 +29,7 @@ class Candidate:
     name: str
     read: Callable[[], bytes]
     """Its bytes, or ``UnreadableImage``."""
-    beside: Callable[[], Beside]
+    side_information: Callable[[], SideInformation]
 
 
 class Source(Protocol):

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from prompt_ensemble.core.errors import UnreadableImage
 from prompt_ensemble.data.gathering.generation import json_object
-from prompt_ensemble.data.gathering.sources.candidate import Beside, Candidate
+from prompt_ensemble.data.gathering.sources.candidate import Candidate, SideInformation
 from prompt_ensemble.data.gathering.sources.containers import Container, UnreadableMember
 from prompt_ensemble.data.gathering.sources.index import Index
 from prompt_ensemble.images.decode import MOST_BYTES
@@ -41,7 +41,7 @@ class ImageFiles:
     def candidates(self, first: int, last: int) -> Iterator[Candidate]:
         """Images from one place up to another."""
         for name in self.images[first:last]:
-            yield Candidate(name, partial(self._read, name), partial(self._beside, name))
+            yield Candidate(name, partial(self._read, name), partial(self._side_information, name))
 
     def _read(self, name: str) -> bytes:
         try:
@@ -49,22 +49,22 @@ class ImageFiles:
         except UnreadableMember as error:
             raise UnreadableImage(f"{self.name}/{name}: {error}") from error
 
-    def _beside(self, name: str) -> Beside:
+    def _side_information(self, name: str) -> SideInformation:
         found = next((found for index in self.indices if (found := index.find(name))), None)
         record, chosen = found or (None, False)
         if chosen:  # nothing else can count more
-            return Beside(record, chosen)
+            return SideInformation(record, chosen)
         text = self._sidecar(name, _TEXT_SUFFIXES)
         object_ = json_object(self._sidecar(name, _JSON_SUFFIXES))
-        return Beside(record, chosen, text, object_)
+        return SideInformation(record, chosen, text, object_)
 
     def _sidecar(self, name: str, suffixes: Sequence[str]) -> str:
         """The text of the first file that is called as the image is; empty if none can be read."""
         stem = str(PurePosixPath(name).with_suffix(""))
-        for beside in (start + suffix for start in (stem, name) for suffix in suffixes):
-            if self.container.has(beside):
+        for sidecar in (start + suffix for start in (stem, name) for suffix in suffixes):
+            if self.container.has(sidecar):
                 try:
-                    content = self.container.read(beside, MOST_CHARACTERS)
+                    content = self.container.read(sidecar, MOST_CHARACTERS)
                 except UnreadableMember:
                     continue
                 return content.decode("utf-8-sig", "replace").strip()

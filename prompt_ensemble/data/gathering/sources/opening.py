@@ -109,7 +109,7 @@ class SourceOpener:
 
     def _open_listing(self, path: Path, name: str) -> None:
         """The images that an index file names, from its folder on."""
-        container, index = _Named(path.parent), self._chosen_index(path)
+        container, index = _ListedFiles(path.parent), self._chosen_index(path)
         there = [image for image in index.paths() if container.has(image)]
         absent = index.count - len(there)
         if absent:
@@ -136,7 +136,7 @@ class SourceOpener:
         if path.suffix.lower() not in SUFFIXES:
             raise BadConfig(f"{path} is no index; expected one of {', '.join(SUFFIXES)}")
         index = self._rows.new()
-        records = read_index_file(_Named(path.parent), path.name)
+        records = read_index_file(_ListedFiles(path.parent), path.name)
         first = next(records, None)
         if first is not None:
             check_columns(first, self._columns, str(path))
@@ -152,7 +152,7 @@ class SourceOpener:
             self.opened.problems.append(str(error))
 
 
-class _Named(Folder):
+class _ListedFiles(Folder):
     """A folder of which only files that are named are looked at, however many lie in it."""
 
     def __init__(self, path: Path) -> None:

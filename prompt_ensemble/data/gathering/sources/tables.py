@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from prompt_ensemble.core.errors import UnreadableImage
 from prompt_ensemble.core.records import reading
-from prompt_ensemble.data.gathering.sources.candidate import Beside, Candidate
+from prompt_ensemble.data.gathering.sources.candidate import Candidate, SideInformation
 
 _ROWS_AT_ONCE = 16
 """Rows in memory; with images of some megabytes a whole group of rows would fill it."""
@@ -50,7 +50,7 @@ class ImageRows:
             reason = " ".join(str(error).split())[:200]
             for lost in range(place, last):
                 read = partial(_refuse, f"{self.name}: row {lost} cannot be read ({reason})")
-                yield Candidate(f"{lost:09}", read, Beside)
+                yield Candidate(f"{lost:09}", read, SideInformation)
 
     def _candidate(self, row: dict[str, Any], place: int) -> Candidate:
         image = row.pop(self.column)
@@ -61,7 +61,7 @@ class ImageRows:
             image = image.get(_BYTES)
         where = f"{self.name}: row {place}"
         read = partial(bytes, image) if image else partial(_refuse, f"{where} holds no image")
-        return Candidate(name, read, partial(Beside, row))
+        return Candidate(name, read, partial(SideInformation, row))
 
 
 _ARROW_FAULTS = (pyarrow.ArrowException, OSError, ValueError, MemoryError)

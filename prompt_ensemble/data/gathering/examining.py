@@ -28,7 +28,7 @@ from prompt_ensemble.data.gathering.row import (
     UNSAFE,
     Row,
 )
-from prompt_ensemble.data.gathering.sources.candidate import Beside, Candidate
+from prompt_ensemble.data.gathering.sources.candidate import Candidate, SideInformation
 from prompt_ensemble.data.gathering.unsafe_words import unsafe_words
 from prompt_ensemble.images.embedded_texts import PARAMETERS, decode_with_texts
 from prompt_ensemble.images.perceptual_hash import perceptual_hash
@@ -43,14 +43,14 @@ _NUMBERED = re.compile(r"^(?:\d{2,}[-_ ]+)+|[-_ ]+(?:\d+|[0-9a-f]{8,})$")
 
 
 @dataclass(frozen=True)
-class Looked:
+class Examined:
     """A row, and the bytes of the picture that is to be written; none if it is left out."""
 
     row: Row
     content: bytes = b""
 
 
-def look_at(candidate: Candidate, source: str, options: GatherOptions) -> Looked:
+def examine(candidate: Candidate, source: str, options: GatherOptions) -> Examined:
     """Read, decode, clean and judge one image; whatever is wrong with it is written in its row."""
     row = Row(source, printable(candidate.name))
     path = Path(source) / row.name
@@ -58,38 +58,38 @@ def look_at(candidate: Candidate, source: str, options: GatherOptions) -> Looked
         content = candidate.read()
         picture, texts = decode_with_texts(content, path)
     except UnreadableImage as error:
-        return Looked(replace(row, left_out=UNREADABLE, detail=printable(str(error))))
+        return Examined(replace(row, left_out=UNREADABLE, detail=printable(str(error))))
     row = replace(
         row,
         width=picture.width,
         height=picture.height,
         digest=hashlib.sha256(content).hexdigest(),
     )
-    beside = candidate.beside()
-    generation = find_generation(candidate.name, texts, beside, options)
+    side = candidate.side_information()
+    generation = find_generation(candidate.name, texts, side, options)
     if generation is None:
-        return Looked(replace(row, left_out=NO_PROMPT))
+        return Examined(replace(row, left_out=NO_PROMPT))
     row = with_generation(row, generation)
     reason = reason_to_leave_out(row, options)
     if reason:
-        return Looked(replace(row, left_out=reason))
+        return Examined(replace(row, left_out=reason))
     encoded, suffix = _encoded(picture, content, options.longest_side)
-    return Looked(replace(row, hash=perceptual_hash(picture), suffix=suffix), encoded)
+    return Examined(replace(row, hash=perceptual_hash(picture), suffix=suffix), encoded)
 
 
 def find_generation(
-    name: str, texts: dict[str, str], beside: Beside, options: GatherOptions
+    name: str, texts: dict[str, str], side: SideInformation, options: GatherOptions
 ) -> Generation | None:
     """The surest account of an image: an index the user named, its own texts, what lies beside."""
     columns = Columns(options.image_column, options.prompt_column)
-    record = read_prompt_record(beside.record, columns) if beside.record else None
-    if record and beside.chosen:
+    record = read_prompt_record(side.record, columns) if side.record else None
+    if record and side.chosen:
         return record
     found = [
         read_generation(texts),
         record,
-        read_prompt_record(beside.sidecar_record) if beside.sidecar_record else None,
-        _of_sidecar(beside.sidecar),
+        read_prompt_record(side.sidecar_record) if side.sidecar_record else None,
+        _of_sidecar(side.sidecar),
         _of_name(name) if options.names_are_prompts else None,
     ]
     known = [generation for generation in found if generation]
