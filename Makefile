@@ -161,10 +161,12 @@ train-captioner: install ## train weights/embedded-captioner from DATA=pairs.jso
 		--revision $(REVISION)
 
 .PHONY: fine-tune-fashion
-fine-tune-fashion: install ## fine-tune the captioner FROM=… on names of products, FASHION=products.jsonl
+fine-tune-fashion: install ## fine-tune FROM=… on names of products, FASHION=products.jsonl; page in runs/
 	$(BIN)/prompt-ensemble train captioner --data $(FASHION) --from $(FROM) \
 		--source-field article_type --hold-out-share 0.2 --set steps=200 --set longest=24 \
 		--out runs/fashion --cache runs/captioner-cache
+	$(BIN)/prompt-ensemble study captioners --data runs/fashion/held_out.jsonl \
+		--model before=$(FROM) --model after=runs/fashion/captioner --out runs/fashion/study
 
 .PHONY: evaluate-words
 evaluate-words: install ## judge what is said of FRESH=pairs that nothing was trained on; page in runs/

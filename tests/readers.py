@@ -18,6 +18,9 @@ from prompt_ensemble.core.embeddings import EMBEDDING_WIDTH, Embeddings
 from prompt_ensemble.core.outputs import Line, Outputs
 from prompt_ensemble.core.seen_prompts import SeenPrompts
 from prompt_ensemble.core.submission import check_submission, read_submission, write_submission
+from prompt_ensemble.data.gathering.sources.containers import open_container
+from prompt_ensemble.data.gathering.sources.index_files import read_index_file
+from prompt_ensemble.data.gathering.sources.tables import open_image_rows
 from prompt_ensemble.data.open_prompts import read_open_prompts
 from prompt_ensemble.data.pairs import read_pairs
 from prompt_ensemble.data.phrase_bank import keep_vectors, read_vectors
@@ -104,6 +107,11 @@ def paired(path: Path) -> object:
     return read_pairs(path, [])
 
 
+def indexed(path: Path) -> object:
+    container = open_container(path.parent, path.parent / "out" / ".work")
+    return list(read_index_file(container, path.name))
+
+
 def save_shard(path: Path) -> None:
     Store(path.parent).save("one", SHARD, FOUND, 1.0)
     shard_path(path).rename(path)
@@ -142,6 +150,9 @@ READERS: dict[str, tuple[str, bytes, Reader]] = {
     ),
     "phrases": ("p.txt", b"a cat\na dog\n", read_phrases),
     "pairs": ("p.jsonl", b'{"image": "a.png", "prompt": "a cat", "source": "x"}\n', paired),
+    "image index": ("x.json", b'[{"image": "a.png", "prompt": "a cat"}]', indexed),
+    "image index as a table": ("x.csv", b'image,prompt\na.png,"a cat"\n', indexed),
+    "table of images": ("t.parquet", saved_parquet(), lambda path: open_image_rows(path, "t")),
     "recipe": ("r.toml", b"steps = 3\n", lambda path: read_recipe(Recipe, path, {})),
     "open prompts": ("o.txt", b"a cat\na dog\na cow\n", read_open_prompts),
     "journal": (

@@ -28,6 +28,7 @@ COMMANDS = {
     "score": "Score a submission against the true prompts.",
     "embed": "Turn texts into sentence embeddings.",
     "bank": "Build and query banks of known prompts.",
+    "gather": "Gather images and their prompts into a set to train on.",
     "dedupe": "Leave out prompts that are the same or nearly so.",
     "write-prompts": "Write prompts that differ, by a grammar or a language model.",
     "train": "Train regressors, captioners and prompt writers.",

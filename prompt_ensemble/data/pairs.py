@@ -13,6 +13,7 @@ import numpy as np
 from prompt_ensemble.core.errors import BadConfig
 from prompt_ensemble.core.files import file_digest
 from prompt_ensemble.core.records import read_objects, reading
+from prompt_ensemble.images.tar_members import is_image_there
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def join_pairs(listings: Sequence[Pairs]) -> Pairs:
 def read_pairs(listing: Path, folders: Sequence[Path], source_field: str = "source") -> Pairs:
     """Pairs of a listing; images are looked for in ``folders``, else next to the listing.
 
-    A line with a list of ``captions`` in place of a ``prompt`` is a pair for each of them.
+    An image may lie in a tar shard, as ``shards/00000.tar/000012.jpg``. A line with a list of
+    ``captions`` in place of a ``prompt`` is a pair for each of them.
     """
     roots = tuple(folders) or (listing.parent,)
     rows = tuple(
@@ -94,7 +96,7 @@ def _read_pair(
             f'{where} is no pair ({error!r}); expected {{"image": "a.jpg", "prompt": "…"}}'
         ) from error
     with reading(where, "a pair"):  # a name may be too long for the system, or hold a null
-        found = [root / image for root in roots if (root / image).is_file()]
+        found = [root / image for root in roots if is_image_there(root / image)]
     if not found:
         searched = ", ".join(map(str, roots))
         raise BadConfig(f"{where}: image {image} is not in {searched}; name its folder (--images)")

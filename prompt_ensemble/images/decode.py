@@ -6,13 +6,16 @@ import io
 import struct
 import warnings
 import zlib
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from prompt_ensemble.core.errors import UnreadableImage
+from prompt_ensemble.images.tar_members import member_size, read_member
 
 FORMATS = (
     "PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA",
@@ -22,7 +25,7 @@ FORMATS = (
 them, since Pillow hands it to Ghostscript, a program that runs what the file says."""
 _MAX_PIXELS = 89_478_485
 """Pillow's own warning threshold (a quarter GiB of RGB); anything larger is refused unread."""
-_MAX_BYTES = 512 * 2**20
+MOST_BYTES = 512 * 2**20
 
 _DECODER_FAULTS = (
     OSError,
@@ -56,25 +59,38 @@ def load_image(path: Path) -> Image.Image:
 
 
 def read_image(path: Path) -> bytes:
-    """The bytes of an image file of sane size."""
+    """The bytes of an image of sane size, from a file or from a member of a tar shard."""
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise UnreadableImage(f"{path}: {size} bytes, more than the {_MAX_BYTES} allowed")
-        return path.read_bytes()
+        try:
+            size, read = path.stat().st_size, path.read_bytes
+        except NotADirectoryError:  # the path leads through a file, which a shard is
+            size, read = member_size(path), partial(read_member, path)
+        if size > MOST_BYTES:
+            raise UnreadableImage(f"{path}: {size} bytes, more than the {MOST_BYTES} allowed")
+        return read()
     except OSError as error:
         raise UnreadableImage(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def decode_image(content: bytes, path: Path) -> Image.Image:
     """RGB pixels of an encoded picture; of an animation its first frame."""
+    with open_image(content, path) as image:
+        return to_rgb(upright(image))
+
+
+@contextmanager
+def open_image(content: bytes, path: Path) -> Iterator[Image.Image]:
+    """An encoded picture of a format named here and of sane size, as Pillow opens it.
+
+    Whatever a decoder raises while the picture is used becomes ``UnreadableImage``.
+    """
     if not content:
         raise UnreadableImage(f"{path}: the file is empty")
     try:
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise Image.DecompressionBombError
-            return _to_rgb(upright(image))
+            yield image
     except Image.DecompressionBombError as error:
         raise UnreadableImage(
             f"{path}: more than the {_MAX_PIXELS} pixels allowed (a decompression bomb?)"
@@ -93,7 +109,7 @@ def as_rgb(image: Image.Image, name: str) -> Image.Image:
     try:
         if image.width * image.height > _MAX_PIXELS:
             raise UnreadableImage(f"{name}: more than the {_MAX_PIXELS} pixels allowed")
-        return _to_rgb(upright(image)).copy()
+        return to_rgb(upright(image)).copy()
     except _DECODER_FAULTS as error:
         reason = " ".join(str(error).split())
         raise UnreadableImage(f"{name}: damaged ({type(error).__name__}: {reason})") from error
@@ -107,7 +123,7 @@ def upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """8-bit RGB: deep greys scaled down, transparency over white, anything else converted."""
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey_to_rgb(image)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig, DuplicateImageId
 from prompt_ensemble.images.decode import load_image, readable_formats
+from prompt_ensemble.images.tar_members import SUFFIX, is_image_there, member_paths
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +29,7 @@ class ImageFile:
 
 
 def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:
-    """Images in folders (at any depth) and single files, sorted by id; every id is unique."""
+    """Images in folders (at any depth), tar shards and single files, sorted by their unique ids."""
     paths = [path for source in sources for path in _image_paths(Path(source))]
     if not paths:
         raise BadConfig(
@@ -46,18 +47,20 @@ def find_images(sources: Iterable[Path | str]) -> tuple[ImageFile, ...]:
 
 
 def _image_paths(source: Path) -> Iterator[Path]:
-    """The image files that a folder holds, or the named file itself."""
+    """The image files that a folder or a tar shard holds, or the named file itself."""
     if source.is_dir():
         for folder, folders, names in os.walk(source):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (Path(folder, name) for name in sorted(names) if _is_image_name(name))
-    elif source.exists():
+            yield from (Path(folder, name) for name in sorted(names) if is_image_name(name))
+    elif source.suffix == SUFFIX and source.is_file():
+        yield from (path for path in member_paths(source) if is_image_name(path.name))
+    elif source.exists() or is_image_there(source):
         yield source
     else:
         raise BadConfig(f"{source} is not there; expected a folder of images or an image file")
 
 
-def _is_image_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
     """Whether a file's suffix is one that Pillow can read."""
     return not name.startswith(".") and Path(name).suffix.lower() in _readable_suffixes()
 
