@@ -46,6 +46,26 @@ def save_tiny_diffusion(folder: Path) -> Path:
     return folder
 
 
+def save_flagging_diffusion(folder: Path) -> Path:
+    """The same with a safety checker that flags about half of all pictures."""
+    from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    sizes |= {"num_attention_heads": 2, "projection_dim": 8}
+    vision = sizes | {"image_size": 32, "patch_size": 16}
+    torch.manual_seed(0)
+    checker = StableDiffusionSafetyChecker(
+        CLIPConfig(text_config=sizes, vision_config=vision, projection_dim=8)
+    )
+    checker.concept_embeds.normal_(std=1.0)
+    checker.concept_embeds_weights.fill_(FLAGGING_THRESHOLD)
+    checker.special_care_embeds_weights.fill_(2.0)
+    extractor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
+    tiny_pipeline(checker, extractor).save_pretrained(folder)
+    return folder
+
+
 def save_original(folder: Path, file: Path) -> Path:
     """A folder's weights under the names that Stable Diffusion's authors gave them."""
     pipeline = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
@@ -59,13 +79,12 @@ def save_original(folder: Path, file: Path) -> Path:
 
 def _text_encoder() -> CLIPTextModel:
     size = len(_words())
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=size, hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
-            num_attention_heads=4, projection_dim=WIDTH, max_position_embeddings=WORDS,
-            bos_token_id=size - 2, eos_token_id=size - 1, pad_token_id=size - 1,
-        )  # fmt: skip
-    ).eval()
+    config = CLIPTextConfig(
+        vocab_size=size, hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+        num_attention_heads=4, projection_dim=WIDTH, max_position_embeddings=WORDS,
+        bos_token_id=size - 2, eos_token_id=size - 1, pad_token_id=size - 1,
+    )  # fmt: skip
+    return CLIPTextModel(config).eval()
 
 
 def _words() -> dict[str, int]:
@@ -92,7 +111,10 @@ def original_state(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]
         for prefix, module, rename in parts
         for name, tensor in module.state_dict().items()
     }
-    for name, tensor in state.items():  # attention of the autoencoder was made of 1 x 1 convolutions
+    for (
+        name,
+        tensor,
+    ) in state.items():  # attention of the autoencoder was made of 1 x 1 convolutions
         if "first_stage_model" in name and ".attn_1." in name and tensor.ndim == 2:
             state[name] = tensor[:, :, None, None].contiguous()
     return state
@@ -164,7 +186,11 @@ def _vae_name(name: str) -> str:
         if ours in words:
             level = int(words[2]) if theirs == "down" else levels - 1 - int(words[2])
             kind, number, *rest = words[3:]
-            end = ["block", number] if kind == "resnets" else [kind.removesuffix("rs").removesuffix("r")]
+            end = (
+                ["block", number]
+                if kind == "resnets"
+                else [kind.removesuffix("rs").removesuffix("r")]
+            )
             end = ["downsample"] if kind == "downsamplers" else end
             end = ["upsample"] if kind == "upsamplers" else end
             words = [words[0], theirs, str(level), *end, *rest]

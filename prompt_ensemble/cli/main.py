@@ -28,6 +28,7 @@ COMMANDS = {
     "embed": "Turn texts into sentence embeddings.",
     "bank": "Build and query banks of known prompts.",
     "dedupe": "Leave out prompts that are the same or nearly so.",
+    "generate": "Draw prompts with a diffusion model: pairs to train on.",
     "train": "Train a regressor.",
     "weights": "List, verify and locate model weights.",
     "doctor": "Say what this machine can run, and why not the rest.",

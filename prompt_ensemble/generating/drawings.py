@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -60,9 +60,7 @@ def drawings_of(prompts: Iterable[str], seed: int, copies: int) -> Iterator[Draw
             yield Drawing(number, prompt, _seed_of(seed, number))
 
 
-def batches_of(
-    drawings: Iterator[Drawing], size: int, part: Part
-) -> Iterator[Sequence[Drawing]]:
+def batches_of(drawings: Iterator[Drawing], size: int, part: Part) -> Iterator[list[Drawing]]:
     """Every so many drawings, cut by number, so that each has the same row in every run."""
     for number in count():
         batch = list(islice(drawings, size))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,10 +18,10 @@ from PIL import Image
 
 from prompt_ensemble.core.errors import BadConfig, OutOfMemory
 from prompt_ensemble.generating.drawings import Drawing
-from prompt_ensemble.generating.pipeline_folders import open_folder, quiet_diffusers
+from prompt_ensemble.generating.image_model import ImageModel
+from prompt_ensemble.generating.pipeline_folders import quiet_diffusers
 from prompt_ensemble.generating.recipe import GenerationRecipe
 from prompt_ensemble.generating.schedulers import set_scheduler
-from prompt_ensemble.generating.single_files import open_file
 from prompt_ensemble.models.device import Placement
 
 _MOST_WORDS = 100_000
@@ -38,23 +37,11 @@ class Drawn:
     """None if the pipeline's safety checker flagged it."""
 
 
-@dataclass(frozen=True)
-class ImageModel:
-    """Which model, and what a single file does not say about itself."""
-
-    path: Path
-    architecture: str = ""
-
-
 def open_generator(
     model: ImageModel, recipe: GenerationRecipe, placement: Placement
 ) -> ImageGenerator:
     """The model on its device, set up as the recipe says."""
-    path = model.path
-    if path.is_dir():
-        pipeline = open_folder(path, placement.dtype)
-    else:
-        pipeline = open_file(path, model.architecture, placement.dtype)
+    pipeline = model.open(placement.dtype)
     _limit_words(pipeline)
     if recipe.scheduler:
         set_scheduler(pipeline, recipe.scheduler)
@@ -73,11 +60,6 @@ class ImageGenerator:
         self.recipe = recipe
         self.placement = placement
         self._settings = _call_settings(pipeline, recipe)
-
-    @property
-    def scheduler(self) -> str:
-        """The class of its scheduler."""
-        return type(self.pipeline.scheduler).__name__
 
     def draw(self, drawings: Sequence[Drawing]) -> list[Drawn]:
         """Any number of drawings, in their order."""
@@ -111,9 +93,9 @@ class ImageGenerator:
         except torch.OutOfMemoryError as error:
             raise self._too_small() from error
         except ValueError as error:
-            raise BadConfig(f"the pipeline refuses the recipe: {' '.join(str(error).split())}") from (
-                error
-            )
+            raise BadConfig(
+                f"the pipeline refuses the recipe: {' '.join(str(error).split())}"
+            ) from (error)
         except RuntimeError as error:
             if "can't allocate memory" in str(error):  # the CPU allocator has no class of its own
                 raise self._too_small() from error

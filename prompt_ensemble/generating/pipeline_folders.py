@@ -28,7 +28,7 @@ def open_folder(folder: Path, dtype: Any) -> Any:
             if _is_network(part)
         }
         return index.pipeline.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, torch_dtype=dtype, **networks
+            folder, local_files_only=True, trust_remote_code=False, dtype=dtype, **networks
         )
 
 
@@ -38,7 +38,7 @@ def quiet_diffusers() -> Iterator[None]:
     from diffusers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         with quiet():
@@ -58,13 +58,10 @@ def _is_network(part: Any) -> bool:
 
 def _network(part: Any, folder: Path, dtype: Any) -> Any:
     """One network; ``from_pretrained`` would fill what is missing with random numbers."""
-    import diffusers
-
     safe, variant = _weight_files(folder)
-    key = "torch_dtype" if issubclass(part, diffusers.ModelMixin) else "dtype"
     network, notes = part.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, use_safetensors=safe,
-        variant=variant, output_loading_info=True, **{key: dtype},
+        variant=variant, output_loading_info=True, dtype=dtype,
     )  # fmt: skip
     faults = list_faults(
         missing=notes["missing_keys"], mismatched=[str(name) for name in notes["mismatched_keys"]]

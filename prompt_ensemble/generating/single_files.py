@@ -30,7 +30,7 @@ _BASE_STEPS = 875_000
 
 def open_file(file: Path, architecture: str, dtype: Any) -> Any:
     """The pipeline in a checkpoint, on the CPU; an empty ``architecture`` is recognised."""
-    with opening(file), quiet_diffusers(), _configuration(file, architecture) as folder:
+    with opening(file), quiet_diffusers(), configuration(file, architecture) as folder:
         pipeline = read_index(folder, needed=False).pipeline
         if not hasattr(pipeline, "from_single_file"):
             raise BadWeights(
@@ -38,14 +38,14 @@ def open_file(file: Path, architecture: str, dtype: Any) -> Any:
                 "name the folder of the whole model instead of a file"
             )
         opened = pipeline.from_single_file(
-            str(file), config=str(folder), local_files_only=True, torch_dtype=dtype
+            str(file), config=str(folder), local_files_only=True, dtype=dtype
         )
         _require_all(opened, file)
         return opened
 
 
 @contextmanager
-def _configuration(file: Path, architecture: str) -> Iterator[Path]:
+def configuration(file: Path, architecture: str) -> Iterator[Path]:
     """A folder of the small files: the user's own, or ours for as long as they are read."""
     if (own := Path(architecture)) and architecture and own.is_dir():
         yield own
