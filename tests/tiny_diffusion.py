@@ -14,6 +14,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 WIDTH = 32
 WORDS = 77
+LEVELS = 2
+_FLAGGED_FROM = 0.41
+"""Cosine with one of the checker's directions from which a picture is flagged."""
 
 
 def tiny_pipeline(checker: Any = None, extractor: Any = None) -> StableDiffusionPipeline:
@@ -59,7 +62,7 @@ def save_flagging_diffusion(folder: Path) -> Path:
         CLIPConfig(text_config=sizes, vision_config=vision, projection_dim=8)
     )
     checker.concept_embeds.normal_(std=1.0)
-    checker.concept_embeds_weights.fill_(FLAGGING_THRESHOLD)
+    checker.concept_embeds_weights.fill_(_FLAGGED_FROM)
     checker.special_care_embeds_weights.fill_(2.0)
     extractor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
     tiny_pipeline(checker, extractor).save_pretrained(folder)

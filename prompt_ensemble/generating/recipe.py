@@ -37,6 +37,8 @@ class GenerationRecipe:
         for name in ("steps", "images_per_prompt", "batch_size"):
             if getattr(self, name) < 1:
                 raise BadConfig(f"recipe: {name!r} is {getattr(self, name)}; expected at least 1")
+        if (self.height is None) != (self.width is None):  # diffusers would leave out the other
+            raise BadConfig("recipe: 'height' and 'width' belong together; give both or neither")
         for name in ("height", "width"):
             side = getattr(self, name)
             if side is not None and not 8 <= side <= _LARGEST_SIDE:

@@ -37,9 +37,12 @@ def open_file(file: Path, architecture: str, dtype: Any) -> Any:
                 f"{folder} describes {pipeline.__name__}, which has no original layout; "
                 "name the folder of the whole model instead of a file"
             )
-        opened = pipeline.from_single_file(
-            str(file), config=str(folder), local_files_only=True, dtype=dtype
-        )
+        try:
+            opened = pipeline.from_single_file(
+                str(file), config=str(folder), local_files_only=True, dtype=dtype
+            )
+        except NotImplementedError as error:  # torch's word for a tensor that has no numbers
+            raise _unfitting(file, "it lacks tensors") from error
         _require_all(opened, file)
         return opened
 
@@ -96,9 +99,14 @@ def _require_all(pipeline: Any, file: Path) -> None:
             continue
         state = part.state_dict()
         if faults := list_faults(missing=[key for key, one in state.items() if one.is_meta]):
-            raise BadWeights(
-                f"{file} does not fit its {name}: {faults}; copy the file again, or say another "
-                "--architecture"
-            )
+            raise _unfitting(file, f"{name}: {faults}")
         finite(state, file)
         part.eval()
+
+
+def _unfitting(file: Path, reason: str) -> BadWeights:
+    """One line about a file that its architecture does not fill."""
+    return BadWeights(
+        f"{file} does not fit its architecture ({reason}); copy the file again, or say another "
+        "with --architecture"
+    )
