@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from tiny_diffusion import save_original, save_tiny_diffusion, write_config_only
+from original_diffusion import save_original
+from tiny_diffusion import save_tiny_diffusion, write_config_only
 
 from prompt_ensemble.cli.main import main
 from prompt_ensemble.data.pairs import read_pairs

@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from original_diffusion import save_original
 from safetensors.torch import load_file, save_file
-from tiny_diffusion import save_original, write_config_only
+from tiny_diffusion import tiny_xl_pipeline, write_config_only
 
 from prompt_ensemble.core.errors import BadWeights, MissingWeights
 from prompt_ensemble.generating.drawings import drawings_of
@@ -36,14 +37,26 @@ def copied(diffusion_folder, tmp_path):
     return shutil.copytree(diffusion_folder, tmp_path / "copied")
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "model.ckpt"])
-def test_a_single_file_draws_what_the_folder_draws(diffusion_folder, expected, name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "version"), [("model.safetensors", "1"), ("model.ckpt", "1"), ("model.ckpt", "2")]
+)
+def test_a_single_file_draws_what_the_folder_draws(
+    diffusion_folder, expected, name, version, tmp_path
+):
     small_files = write_config_only(diffusion_folder, tmp_path / "config")
-    file = save_original(diffusion_folder, tmp_path / name)
+    file = save_original(diffusion_folder, tmp_path / name, version)
     model = ImageModel(file, str(small_files))
     np.testing.assert_array_equal(drawn(model), expected)
     settings = model.settings(RECIPE)
     assert (settings.model, settings.scheduler) == ("model", "DDIMScheduler")
+
+
+def test_so_does_one_of_the_layout_of_xl(tmp_path):
+    tiny_xl_pipeline().save_pretrained(tmp_path / "xl")
+    small_files = write_config_only(tmp_path / "xl", tmp_path / "config")
+    file = save_original(tmp_path / "xl", tmp_path / "xl.safetensors", "xl")
+    whole = drawn(ImageModel(tmp_path / "xl"))
+    np.testing.assert_array_equal(drawn(ImageModel(file, str(small_files))), whole)
 
 
 def test_half_precision_files_alone_are_enough(copied, expected):
