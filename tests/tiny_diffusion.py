@@ -16,6 +16,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from open_clip.tokenizer import bytes_to_unicode
+from PIL import Image
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -25,8 +26,8 @@ from transformers import (
 
 WIDTH = 32
 WORDS = 77
-_FLAGGED_FROM = 0.41
-"""Cosine with one of the checker's directions from which a picture is flagged."""
+_FLAGGED_FROM = 0.998
+"""Cosine with the forbidden picture; the checker rounds to three digits."""
 
 
 def tiny_pipeline(checker: Any = None, extractor: Any = None) -> StableDiffusionPipeline:
@@ -67,8 +68,8 @@ def save_tiny_diffusion(folder: Path) -> Path:
     return folder
 
 
-def save_flagging_diffusion(folder: Path) -> Path:
-    """The same with a safety checker that flags about half of all pictures."""
+def save_flagging_diffusion(folder: Path, forbidden: Image.Image) -> Path:
+    """The same with a safety checker that flags this picture and no other."""
     from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
     from transformers import CLIPConfig, CLIPImageProcessor
 
@@ -76,13 +77,15 @@ def save_flagging_diffusion(folder: Path) -> Path:
     sizes |= {"num_attention_heads": 2, "projection_dim": 8}
     vision = sizes | {"image_size": 32, "patch_size": 16}
     torch.manual_seed(0)
-    checker = StableDiffusionSafetyChecker(
-        CLIPConfig(text_config=sizes, vision_config=vision, projection_dim=8)
-    )
-    checker.concept_embeds.normal_(std=1.0)
+    config = CLIPConfig(text_config=sizes, vision_config=vision, projection_dim=8)
+    checker = StableDiffusionSafetyChecker(config).eval()
+    extractor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
+    with torch.inference_mode():
+        pixels = extractor([forbidden], return_tensors="pt").pixel_values
+        looked = checker.visual_projection(checker.vision_model(pixels).pooler_output)
+        checker.concept_embeds.copy_(looked.expand_as(checker.concept_embeds))
     checker.concept_embeds_weights.fill_(_FLAGGED_FROM)
     checker.special_care_embeds_weights.fill_(2.0)
-    extractor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
     tiny_pipeline(checker, extractor).save_pretrained(folder)
     return folder
 

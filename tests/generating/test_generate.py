@@ -121,14 +121,15 @@ def test_another_recipe_never_mixes_in(job_for, whole):
         generate(job_for(whole, GenerationRecipe(steps=3, batch_size=2)), CPU)
 
 
-def test_flagged_images_are_listed_and_not_written(prompt_file, tmp_path):
-    model = ImageModel(save_flagging_diffusion(tmp_path / "model"))
+def test_flagged_images_are_listed_and_not_written(prompt_file, whole, tmp_path):
+    with Image.open(read_pairs(whole / "pairs.jsonl", ()).rows[3].image) as picture:
+        model = ImageModel(save_flagging_diffusion(tmp_path / "model", picture.convert("RGB")))
     out = ImageFolder(tmp_path / "out")
     job = GenerationJob(PromptList((prompt_file,)), model, RECIPE, out)
     done = generate(job, CPU, labels=Labels("mine", "B"))
-    assert 0 < done.flagged < len(PROMPTS) == done.images + done.flagged
-    flagged = (tmp_path / "out" / "flagged.jsonl").read_text().splitlines()
-    assert len(flagged) == done.flagged
+    assert (done.images, done.flagged) == (len(PROMPTS) - 1, 1)
+    (flagged,) = (tmp_path / "out" / "flagged.jsonl").read_text().splitlines()
+    assert json.loads(flagged)["prompt"] == PROMPTS[3]
     assert len(list((tmp_path / "out" / "images").rglob("*.png"))) == done.images
     assert set(read_pairs(tmp_path / "out" / "pairs.jsonl", ()).tiers) == {"B"}
     assert generate(job, CPU).made == 0
