@@ -87,7 +87,8 @@ def command(
     listed = PromptList(prompts, column)
     if count is not None:
         cost = measure_cost(listed, model, choices, placements[0])
-        click.echo(_cost_record(cost, count) if as_json else planned(cost, count, len(placements)))
+        shown = _cost_record if as_json else planned
+        click.echo(shown(cost, count, len(placements)))
         return
     assert out is not None
     done = generate(
@@ -121,6 +122,7 @@ def _record(done: Generated) -> str:
     return json.dumps(asdict(done) | {"images_per_second": done.images_per_second})
 
 
-def _cost_record(cost: GenerationCost, count: int) -> str:
+def _cost_record(cost: GenerationCost, count: int, devices: int) -> str:
     """For a program."""
-    return json.dumps(asdict(cost) | {"images": count, "seconds": round(cost.seconds(count), 1)})
+    seconds = round(cost.seconds(count, devices), 1)
+    return json.dumps(asdict(cost) | {"images": count, "devices": devices, "seconds": seconds})
