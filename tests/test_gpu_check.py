@@ -28,6 +28,7 @@ QUICK = (
     *(f"waits of {kind}" for kind in CAPTIONERS),
     *("resumed on another device", "out of memory", "two workers", "deadline", "matrix peak"),
     *("BLIP-large", "ViT-B/16", "CLIP ViT-L/14", "MiniLM", "whole ensemble"),
+    "drawing with SD 2",
 )
 """One of each sort; all of them together are a slow test."""
 

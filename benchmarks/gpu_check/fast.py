@@ -19,6 +19,8 @@ from PIL import Image
 from benchmarks.gpu_check.checks import FAILED, STATED, Check, Found, Steps
 from benchmarks.gpu_check.contenders import NAMES, make
 from benchmarks.gpu_check.flops import counting
+from benchmarks.gpu_check.generating import NAME as DRAWING
+from benchmarks.gpu_check.generating import drawing_speeds
 from benchmarks.gpu_check.models import Settings
 from benchmarks.gpu_check.training import NAMES as TRAINED
 from benchmarks.gpu_check.training import training_speeds
@@ -75,6 +77,7 @@ def checks(settings: Settings) -> list[Check]:
             Check("fast", name, partial(training_speeds, settings, peak, name), 4.0)
             for name in TRAINED
         ),
+        Check("fast", DRAWING, partial(drawing_speeds, settings, peak), 3.0),
         Check("fast", "whole ensemble", partial(whole_ensemble, settings), 12.0),
     ]
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "gather": "Gather images and their prompts into a set to train on.",
     "dedupe": "Leave out prompts that are the same or nearly so.",
     "write-prompts": "Write prompts that differ, by a grammar or a language model.",
+    "generate": "Draw prompts with a diffusion model: pairs to train on.",
     "train": "Train regressors, captioners and prompt writers.",
     "weights": "List, verify and locate model weights.",
     "doctor": "Say what this machine can run, and why not the rest.",

@@ -31,6 +31,8 @@ _CONFIG_FILES = (
     "processor_config.json",
     "generation_config.json",
     "open_clip_config.json",
+    "model_index.json",
+    "scheduler_config.json",
     *_CARDS,
     "sentence_*_config.json",
     "config_sentence_transformers.json",

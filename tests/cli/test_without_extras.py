@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-EXTRAS = ("faiss", "matplotlib", "peft", "skimage", "sacrebleu", "rouge_score", "pycocoevalcap")
+EXTRAS = (
+    "faiss",
+    "matplotlib",
+    "peft",
+    "skimage",
+    "sacrebleu",
+    "rouge_score",
+    "pycocoevalcap",
+    "diffusers",
+)
 
 
 def run_without(code, *packages):

@@ -1,0 +1,1 @@
+"""Prompts to images by diffusers: pipelines opened safely, drawn resumably, written as pairs."""
