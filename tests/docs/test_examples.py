@@ -1,6 +1,7 @@
 """Every program in examples/ runs as its first line says, on a few small pictures."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -63,6 +64,22 @@ def test_a_run_is_tuned(finished_run):
 def test_the_table_of_a_run_names_every_image(pictures):
     shown = run("table_of_a_run.py", pictures)
     assert all(f"photo{n:02}" in shown for n in range(10)) and "(10, 384)" in shown
+
+
+@pytest.mark.slow
+def test_a_regressor_comes_from_nothing_but_a_model_that_draws(tmp_path):
+    from tiny_diffusion import tiny_pipeline
+
+    tiny_pipeline().save_pretrained(tmp_path / "model")
+    said = run("data_from_nothing.py", tmp_path / "model", tmp_path / "out", "16", "4")
+    drawn = {line["prompt"] for line in read_lines(tmp_path / "out" / "drawn" / "pairs.jsonl")}
+    found = {line["original"] for line in read_lines(tmp_path / "out" / "set" / "pairs.jsonl")}
+    assert len(drawn) == 16 and found == drawn
+    assert "drawn " in said and (tmp_path / "out" / "page" / "report.html").is_file()
+
+
+def read_lines(file: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def test_every_example_is_tried():
