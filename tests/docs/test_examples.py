@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import paint_photos
+from tiny_diffusion import tiny_pipeline
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -68,8 +69,6 @@ def test_the_table_of_a_run_names_every_image(pictures):
 
 @pytest.mark.slow
 def test_a_regressor_comes_from_nothing_but_a_model_that_draws(tmp_path):
-    from tiny_diffusion import tiny_pipeline
-
     tiny_pipeline().save_pretrained(tmp_path / "model")
     said = run("data_from_nothing.py", tmp_path / "model", tmp_path / "out", "16", "4")
     drawn = {line["prompt"] for line in read_lines(tmp_path / "out" / "drawn" / "pairs.jsonl")}
