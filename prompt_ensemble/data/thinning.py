@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,3 +31,8 @@ def thinned(pairs: Pairs, thinning: Thinning) -> np.ndarray:
             seen[pair.prompt] += 1
             rows.append(row)
     return np.array(sorted(rows))
+
+
+def thin(pairs: Pairs, thinning: Thinning) -> Pairs:
+    """The pairs that stay, under the digest of all."""
+    return replace(pairs, rows=tuple(pairs.rows[row] for row in thinned(pairs, thinning).tolist()))

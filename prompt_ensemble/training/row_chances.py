@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class TierShares:
+    """The part of a recipe that says how often prompts of each tier are drawn."""
+
+    share_a: float = 1.0
+    share_b: float = 0.3
+    share_c: float = 0.3
+    share_photo: float = 0.5
+    """How often a prompt of this tier is drawn, relative to the others."""
+
+    def shares(self) -> dict[str, float]:
+        """Share of each tier's prompts."""
+        return {
+            "A": self.share_a, "B": self.share_b, "C": self.share_c, "photo": self.share_photo,
+        }  # fmt: skip
 
 
 def row_chances(

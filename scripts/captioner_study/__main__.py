@@ -21,7 +21,7 @@ from prompt_ensemble.core.progress import bar
 from prompt_ensemble.data.groups import connected_groups
 from prompt_ensemble.data.pairs import Pair, Pairs, read_pairs
 from prompt_ensemble.data.splits import hold_out
-from prompt_ensemble.data.thinning import Thinning, thinned
+from prompt_ensemble.data.thinning import Thinning, thin
 from prompt_ensemble.models.sentence_encoder import SentenceEncoder
 from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.captioner.captioner_training import train_captioner
@@ -125,8 +125,8 @@ def _split(pairs: Pairs, out: Path, encoder: SentenceEncoder) -> None:
     Of a large group, such as one of style templates, only some images take part: else chance
     would put a seventh of all images on one side at once.
     """
-    chosen = thinned(pairs, Thinning(images_a=3, images_other=1))
-    rows = [pairs.rows[row] for row in chosen.tolist() if pairs.rows[row].tier in TIERS]
+    thinner = thin(pairs, Thinning(images_a=3, images_other=1))
+    rows = [row for row in thinner.rows if row.tier in TIERS]
     truth = unit_rows(encoder.encode([row.prompt for row in rows], progress=bar))
     groups = connected_groups(truth, progress=bar)
     kept = some_of_each(groups)

@@ -143,7 +143,7 @@ class CaptionPredictor(Predictor):
     def open(self, placement: Placement, progress: Progress = silent) -> OpenedModel:
         """The loaded captioner as the inference loop wants it."""
         with opening(self.path):
-            return _OpenedCaptioner(self.load(placement))
+            return OpenedCaptioner(self.load(placement))
 
     def embed(self, outputs: Outputs, encode: Encode) -> Embeddings:
         """Captions, worded, as one vector per image."""
@@ -182,7 +182,7 @@ class CaptionPredictor(Predictor):
         return texts[:1] if self.options.embedded == "best" else texts
 
 
-class _OpenedCaptioner(OpenedModel):
+class OpenedCaptioner(OpenedModel):
     """A captioner whose captions are kept as outputs."""
 
     def __init__(self, captioner: SearchingCaptioner) -> None:

@@ -19,6 +19,7 @@ from prompt_ensemble.core.errors import BadConfig, BadWeights
 from prompt_ensemble.models.device import Placement
 from prompt_ensemble.models.folders import opening
 from prompt_ensemble.models.text_decoder.language_model import causal_class
+from prompt_ensemble.models.text_generation.cached_decoding import PrefixedDecoding
 from prompt_ensemble.models.text_generation.generation import Generation
 from prompt_ensemble.models.text_generation.sampling import sample
 from prompt_ensemble.models.transformers_folders import load_model, load_tokenizer, reader
@@ -62,7 +63,8 @@ class FreeWriter:
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # same lengths meet
         for batch in _of_one_length(order, rows, batch_size):
             prompt = torch.tensor([rows[number] for number in batch], device=self.placement.device)
-            decoding: Any = _PlainDecoding(self.model)
+            nothing = self.model.get_input_embeddings()(prompt[:, :0])  # no image before the words
+            decoding: Any = PrefixedDecoding(self.model, nothing)
             if self.allowed is not None:
                 decoding = _ListedWords(decoding, self.allowed, self.comma)
             with self.placement.autocast():
@@ -142,35 +144,10 @@ def _of_one_length(
     return batches
 
 
-class _PlainDecoding:
-    """A batch of texts being written, with the model's own cache."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.cache: Any = None
-
-    def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """``(R, t)`` new tokens to ``(R, V)`` logits of the token that follows."""
-        output = self.model(
-            input_ids=tokens, past_key_values=self.cache, use_cache=True, logits_to_keep=1
-        )
-        self.cache = output.past_key_values
-        logits: torch.Tensor = output.logits[:, -1]
-        return logits
-
-    def reorder(self, rows: torch.Tensor) -> None:
-        """Continue from these rows."""
-        self.cache.reorder_cache(rows)
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows alone, in their order."""
-        self.cache.reorder_cache(rows)
-
-
 class _ListedWords:
     """A decoding that may say words of a list, each once, and commas."""
 
-    def __init__(self, decoding: _PlainDecoding, allowed: torch.Tensor, comma: int) -> None:
+    def __init__(self, decoding: PrefixedDecoding, allowed: torch.Tensor, comma: int) -> None:
         self.decoding = decoding
         self.allowed = allowed
         self.comma = comma

@@ -22,7 +22,7 @@ from prompt_ensemble.core.outputs import Outputs
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
 from prompt_ensemble.data.pairs import Pairs
-from prompt_ensemble.data.thinning import Thinning, thinned
+from prompt_ensemble.data.thinning import Thinning, thin
 from prompt_ensemble.images.preprocessing import Preprocessing
 from prompt_ensemble.members.contract import Batch
 from prompt_ensemble.models.device import choose_placement
@@ -155,7 +155,7 @@ def train_captioner(
     """
     held_out = held_out or HeldOut()
     check_start(recipe, roots)
-    pairs = _thinned(pairs, recipe)
+    pairs = thin(pairs, Thinning(recipe.images_a, recipe.images_other))
     tower = describe_tower(recipe.library, recipe.tower, recipe.backbone, roots)
     truth = unit_rows(encode(pairs.prompts))
     training, judged = split_rows(pairs, truth, held_out)
@@ -211,13 +211,6 @@ def captions_of(
         with torch.inference_mode():
             said += [lines[0].text for lines in opened.run(Batch(ids, needed=needed)).lines]
     return said
-
-
-def _thinned(pairs: Pairs, recipe: CaptionerRecipe) -> Pairs:
-    """The pairs that the recipe's numbers of images for each prompt leave, under their digest."""
-    thinning = Thinning(recipe.images_a, recipe.images_other)
-    rows = [pairs.rows[row] for row in thinned(pairs, thinning).tolist()]
-    return replace(pairs, rows=tuple(rows))
 
 
 def _distinct_images(pairs: Pairs) -> tuple[list[Path], np.ndarray]:

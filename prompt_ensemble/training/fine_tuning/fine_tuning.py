@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from prompt_ensemble.core.files import write_atomically
 from prompt_ensemble.core.progress import Progress, silent
 from prompt_ensemble.core.seen_prompts import TRAINED_ON, SeenPrompts
 from prompt_ensemble.data.pairs import Pairs
-from prompt_ensemble.data.thinning import Thinning, thinned
+from prompt_ensemble.data.thinning import Thinning, thin
 from prompt_ensemble.members.captioners.layouts import find_captioner
 from prompt_ensemble.members.captioners.tunable_captioner import Published, TunableCaptioner
 from prompt_ensemble.members.registry import predictor_class
@@ -35,7 +35,7 @@ from prompt_ensemble.models.weights import WeightRoots
 from prompt_ensemble.training.fine_tuning.caption_batches import CaptionBatches, Frame
 from prompt_ensemble.training.fine_tuning.families import family_of
 from prompt_ensemble.training.fine_tuning.fine_tuner import FineTuner
-from prompt_ensemble.training.fine_tuning.held_out_captions import captions_of
+from prompt_ensemble.training.fine_tuning.held_out_images import HeldOutImages
 from prompt_ensemble.training.fine_tuning.learning_parts import LearningParts
 from prompt_ensemble.training.fine_tuning.publishing import publish
 from prompt_ensemble.training.fine_tuning.recipe import FineTuneRecipe
@@ -46,6 +46,8 @@ from prompt_ensemble.training.row_chances import row_chances
 log = logging.getLogger(__name__)
 CAPTIONER = "captioner"
 """Folder of the result, in the run folder."""
+_PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What accelerate's names of precisions mean."""
 
 
 def fine_tune(
@@ -87,17 +89,14 @@ def fine_tune(
         _write_record(record, out)
     parts = LearningParts(published.model, family, recipe)
     tuner = FineTuner(predictor, published, parts, recipe, accelerator)
-
-    def say(captioner: SearchingCaptioner) -> list[str]:
-        images = split.looked_at.images
-        with accelerator.autocast():
-            return captions_of(captioner, images, recipe.batch_size, accelerator.device)
+    images = _held_out_images(split, recipe, accelerator)
 
     def judge(captioner: SearchingCaptioner) -> float:
-        return split.looked_at.score(say(captioner))
+        assert images is not None, "nothing is judged where nothing is held out"
+        return split.looked_at.score(images.captions(captioner))
 
     has_ended = tuner.train(
-        batches, out, judge=judge if split.looked_at.rows else None,
+        batches, out, judge=judge if images else None,
         checkpoint_every=checkpoint_every, stop_after=stop_after, progress=progress,
     )  # fmt: skip
     if has_ended and accelerator.is_main_process:
@@ -106,9 +105,9 @@ def fine_tune(
         publish(predictor, published.model, frame.longest, out / CAPTIONER)
         seen = SeenPrompts.of(split.pairs.prompts[row] for row in split.training.tolist())
         seen.save(out / CAPTIONER / TRAINED_ON)
-        if split.looked_at.rows:
-            said = say(predictor.searching(published))
-            before = say(predictor.load(Placement(accelerator.device, torch.float32)))
+        if images:
+            said = images.captions(predictor.searching(published))
+            before = images.captions(predictor.load(images.placement))
             record |= split.looked_at.write(said, before, out / HELD_OUT)
         record |= {"steps": tuner.done, "captioner": str(out / CAPTIONER)}
         _write_record(record, out)
@@ -126,8 +125,7 @@ class _Split:
 
 def _split(pairs: Pairs, held_out: HeldOut, encode: Encode, recipe: FineTuneRecipe) -> _Split:
     """As many pairs as the recipe takes of each prompt; of those held out, some at random."""
-    chosen = thinned(pairs, Thinning(recipe.images_a, recipe.images_other))
-    pairs = replace(pairs, rows=tuple(pairs.rows[row] for row in chosen.tolist()))
+    pairs = thin(pairs, Thinning(recipe.images_a, recipe.images_other))
     truth = unit_rows(encode(pairs.prompts))
     training, judged = split_rows(pairs, truth, held_out)
     rows = np.random.default_rng(recipe.seed).permutation(judged)[: recipe.judged_images]
@@ -149,6 +147,16 @@ def _accelerator(recipe: FineTuneRecipe, cpu: bool) -> Accelerator:
             f"give batch_size={parts} or more"
         )
     return accelerator
+
+
+def _held_out_images(
+    split: _Split, recipe: FineTuneRecipe, accelerator: Accelerator
+) -> HeldOutImages | None:
+    """The images to look at, if any are held out."""
+    if not split.looked_at.rows:
+        return None
+    placement = Placement(accelerator.device, _PRECISIONS[recipe.precision])
+    return HeldOutImages(split.looked_at.images, placement, recipe.batch_size)
 
 
 def _write_record(record: dict[str, Any], out: Path) -> None:

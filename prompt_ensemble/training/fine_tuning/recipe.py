@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from prompt_ensemble.training.row_chances import TierShares
+
 
 @dataclass(frozen=True)
-class FineTuneRecipe:
+class FineTuneRecipe(TierShares):
     """Defaults suit a captioner of BLIP's size and some thousand pairs on one GPU."""
 
     tuned: Literal["whole", "decoder", "lora"] = "whole"
@@ -51,17 +52,6 @@ class FineTuneRecipe:
     images_a: int = 3
     images_other: int = 1
     """Images of a prompt that are trained on at most, in tier A and in the others."""
-    share_a: float = 1.0
-    share_b: float = 0.3
-    share_c: float = 0.3
-    share_photo: float = 0.5
-    """How often a prompt of this tier is drawn, relative to the others."""
     workers: int = 2
     """Processes that read images ahead."""
     seed: int = 0
-
-    def shares(self) -> Mapping[str, float]:
-        """Share of each tier's prompts."""
-        return {
-            "A": self.share_a, "B": self.share_b, "C": self.share_c, "photo": self.share_photo,
-        }  # fmt: skip

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prompt_ensemble.images.preprocessing import HALF, Preprocessing
+from prompt_ensemble.training.row_chances import TierShares
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(TierShares):
     """Defaults suit a small tower and few distinct prompts."""
 
     library: str = "timm"
@@ -59,21 +60,7 @@ class Recipe:
     temperature: float = 0.07
     squared: float = 0.0
 
-    share_a: float = 1.0
-    share_b: float = 0.3
-    share_c: float = 0.3
-    share_photo: float = 0.5
-    """How often a prompt of this tier is drawn, relative to the others."""
     seed: int = 0
-
-    def shares(self) -> dict[str, float]:
-        """Share of each tier's prompts."""
-        return {
-            "A": self.share_a,
-            "B": self.share_b,
-            "C": self.share_c,
-            "photo": self.share_photo,
-        }
 
     def preprocessing(self) -> Preprocessing:
         """How pictures are prepared at inference."""
