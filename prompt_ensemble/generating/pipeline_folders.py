@@ -12,7 +12,7 @@ from prompt_ensemble.core.errors import BadWeights
 from prompt_ensemble.generating.pipeline_index import read_index
 from prompt_ensemble.models.checkpoints import finite, list_faults
 from prompt_ensemble.models.folders import opening
-from prompt_ensemble.models.transformers_folders import quiet
+from prompt_ensemble.models.transformers_folders import quiet, silenced
 
 _VARIANTS = ("fp16", "bf16")
 """Marks in names of weight files; a folder may hold nothing but one of them."""
@@ -37,16 +37,8 @@ def quiet_diffusers() -> Iterator[None]:
     """Silence the libraries' bars and reports, which the errors here replace."""
     from diffusers.utils import logging
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with quiet():
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+    with quiet(), silenced(logging):
+        yield
 
 
 def _is_network(part: Any) -> bool:

@@ -31,6 +31,13 @@ def quiet() -> Iterator[None]:
     """Silence transformers' progress bars and loading reports, which the errors here replace."""
     from transformers.utils import logging
 
+    with silenced(logging):
+        yield
+
+
+@contextmanager
+def silenced(logging: Any) -> Iterator[None]:
+    """The same for the logging module of any library that has transformers' kind."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
